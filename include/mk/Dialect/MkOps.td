@@ -1,0 +1,366 @@
+//===- MkOps.td - Operations of the mk dialect -------------*- tablegen -*-===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MK_DIALECT_MKOPS_TD
+#define MK_DIALECT_MKOPS_TD
+
+include "mk/Dialect/MkDialect.td"
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/ViewLikeInterface.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/CommonAttrConstraints.td"
+include "mlir/IR/CommonTypeConstraints.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+
+class Mk_Op<string mnemonic, list<Trait> traits = []> : Op<Mk_Dialect, mnemonic, traits>;
+
+/// What function-like operations share: a name, a type without results, and one block.
+class Mk_FunctionLikeOp<string mnemonic, list<Trait> traits = []> : Mk_Op<mnemonic, traits # [
+    AutomaticAllocationScope, FunctionOpInterface, IsolatedFromAbove, Symbol]> {
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+
+  code functionLikeDeclaration = [{
+    /// FunctionOpInterface: the arguments and the results, of which there are none.
+    ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
+    ::llvm::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+    ::mlir::Block *getBodyBlock() { return &getBody().front(); }
+  }];
+}
+
+// The resource stands for the fault word of the running slot, so that upstream passes neither remove nor reorder faults
+// with each other, and know that they touch no buffer.
+def Mk_FaultResource : Resource<"::mk::FaultResource">;
+
+//===----------------------------------------------------------------------===//
+// Opcodes and windows
+//===----------------------------------------------------------------------===//
+
+def OpcodeOps : OpDocGroup {
+  let summary = "Opcodes and windows";
+  let description = "What an ISA is made of.";
+}
+
+let opDocGroup = OpcodeOps in {
+
+def Mk_OpcodeOp : Mk_FunctionLikeOp<"opcode", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "an instruction of the megakernel";
+  let description = [{
+    Defines one opcode: its number on the wire, its scope and its body.
+
+    With scope `lane` one GPU thread (one iteration of a loop on the CPU) runs a slot. With scope `block` one CTA (one
+    CPU worker) does: `scf.parallel` loops that are not nested in others are spread over its threads, with a barrier
+    after each; what stands outside them is done as if once.
+
+    Arguments are decoded from the argument words of the slot, in order: i1, i8, i16, i32, f16, bf16, f32 and index
+    (zero-extended) take one word, i64 and f64 two (low word first), `memref<?xT>` one (a buffer handle), and the view
+    `memref<?xT, strided<[1], offset: ?>>` three (handle, element offset, element count).
+
+    Constraints:
+    * (opcode_c1) the code lies in the user range: 8 to 0xFFEF or 0x10000 to 0x7FFFFFFF;
+    * (opcode_c2) no other opcode of the module has the same code;
+    * (opcode_c3) each argument has one of the types above;
+    * (opcode_c4) the arguments take at most 12 words;
+    * (opcode_c5) there are no results, and the body ends in `mk.return`.
+
+    Example:
+
+    ```mlir
+    mk.opcode @mix code(65) scope(lane) (%out: memref<?xi32>, %i: index, %x: i32) {
+      %old = memref.load %out[%i] : memref<?xi32>
+      %new = arith.xori %old, %x : i32
+      memref.store %new, %out[%i] : memref<?xi32>
+      mk.return
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name,
+                       TypeAttrOf<FunctionType>:$function_type,
+                       I32Attr:$code,
+                       Mk_ScopeAttr:$scope,
+                       OptionalAttr<DictArrayAttr>:$arg_attrs,
+                       OptionalAttr<DictArrayAttr>:$res_attrs);
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = functionLikeDeclaration # [{
+    /// The number on the wire.
+    uint32_t getOpcode() { return static_cast<uint32_t>(getCode()); }
+  }];
+}
+
+def Mk_WindowOp : Mk_FunctionLikeOp<"window"> {
+  let summary = "a sequence of opcodes that one worker runs in order";
+  let description = [{
+    Before `mk-fuse-windows` the body is a list of `mk.issue`; after it, `fused(n)` says how many slots an instance
+    answers, and the body is plain code.
+
+    A window makes two promises, which the runtime checks for each instance before it uses code made from it: memref
+    arguments that are different do not overlap, and memref arguments in one group of `extents` (one number for each
+    argument; -1 for none) have the same number of elements.
+
+    Constraints:
+    * (window_c1) each argument has a type that an opcode could take;
+    * (window_c2) `extents` has one entry for each argument, and gives groups to memrefs only;
+    * (window_c3) there is at least one issue and at most 255, and none once `fused` is present;
+    * (window_c4) without `fused` there is nothing but issues.
+
+    Example:
+
+    ```mlir
+    mk.window @add_relu (%x: !vf, %y: !vf, %z: !vf) extents([0, 0, 0]) {
+      mk.issue @add(%x, %y, %z) : !vf, !vf, !vf
+      mk.issue @relu(%z, %z) : !vf, !vf
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name,
+                       TypeAttrOf<FunctionType>:$function_type,
+                       OptionalAttr<DenseI32ArrayAttr>:$extents,
+                       OptionalAttr<I32Attr>:$fused,
+                       OptionalAttr<Mk_ScopeAttr>:$scope,
+                       OptionalAttr<DictArrayAttr>:$arg_attrs,
+                       OptionalAttr<DictArrayAttr>:$res_attrs);
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = functionLikeDeclaration;
+}
+
+def Mk_IssueOp : Mk_Op<"issue", [HasParent<"WindowOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "one slot of a window";
+  let description = [{
+    Constraints:
+    * (issue_c1) the callee is a `mk.opcode` of the module;
+    * (issue_c2) the operands have the types of its arguments.
+
+    Example:
+
+    ```mlir
+    mk.issue @relu(%z, %z) : !vf, !vf
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<AnyType>:$operands);
+  let assemblyFormat = "$callee `(` $operands `)` attr-dict (`:` type($operands)^)?";
+}
+
+def Mk_ReturnOp : Mk_Op<"return", [Pure, Terminator,
+    ParentOneOf<["OpcodeOp", "WindowOp", "KernelOp"]>]> {
+  let summary = "the end of an opcode, a window or a kernel";
+  let description = [{
+    Returns nothing: results are written to buffers.
+
+    Example:
+
+    ```mlir
+    mk.return
+    ```
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Mk_FaultOp : Mk_Op<"fault", [MemoryEffects<[MemWrite<Mk_FaultResource>]>]> {
+  let summary = "marks the slot as faulted";
+  let description = [{
+    The slot will end in FAULT with the given code instead of DONE. It does not jump: what follows still runs. If a slot
+    meets several faults, the one with the smallest code, then the smallest detail, is reported.
+
+    `user(n)` is for opcode bodies; the other kinds are made by passes. In a fused window `issue` says to which slot of
+    the window the fault belongs.
+
+    Constraints:
+    * (fault_c1) kind `user` has a code from 0 to 0x7FFFFFFF, the other kinds have none.
+
+    Example:
+
+    ```mlir
+    mk.fault user(7)
+    mk.fault buffer_bounds detail %index
+    ```
+  }];
+  let arguments = (ins Mk_FaultKindAttr:$kind,
+                       OptionalAttr<I32Attr>:$code,
+                       OptionalAttr<I32Attr>:$issue,
+                       Optional<I32>:$detail);
+  let assemblyFormat = [{
+    custom<FaultCode>($kind, $code) (`detail` $detail^)? (`issue` `(` $issue^ `)`)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+} // opDocGroup = OpcodeOps
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+def KernelOps : OpDocGroup {
+  let summary = "Kernels";
+  let description = "Target-neutral kernels, made by `mk-build-interpreter` and `mk-build-kernels`.";
+}
+
+let opDocGroup = KernelOps in {
+
+def Mk_KernelOp : Mk_FunctionLikeOp<"kernel"> {
+  let summary = "a kernel before a target is chosen";
+  let description = [{
+    The arguments are the launch parameters of the ABI, seven words of 64 bits: items, input, order, buffers,
+    bufferCount, faults, faultCount.
+
+    The scope says what a *worker* is: a GPU thread or a CTA, or in both cases a thread of the CPU.
+
+    Constraints:
+    * (kernel_c1) the arguments are seven i64.
+
+    Example:
+
+    ```mlir
+    mk.kernel @nothing scope(lane) (%items: i64, %input: i64, %order: i64, %buffers: i64, %bufferCount: i64,
+                                    %faults: i64, %faultCount: i64) {
+      %n = arith.index_castui %items : i64 to index
+      mk.distribute (%i) to %n {
+      }
+      mk.return
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name,
+                       TypeAttrOf<FunctionType>:$function_type,
+                       Mk_ScopeAttr:$scope,
+                       OptionalAttr<DictArrayAttr>:$arg_attrs,
+                       OptionalAttr<DictArrayAttr>:$res_attrs);
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = functionLikeDeclaration;
+}
+
+def Mk_DistributeOp : Mk_Op<"distribute", [HasParent<"KernelOp">, RecursiveMemoryEffects,
+    SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "spreads work items over the workers of a kernel";
+  let description = [{
+    Runs its region once for each item in [0, count), in no particular order, each time on one worker.
+
+    Example:
+
+    ```mlir
+    mk.distribute (%item) to %n {
+      memref.store %c3, %status[%item] : memref<?xi32>
+    }
+    ```
+  }];
+  let arguments = (ins Index:$count);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let skipDefaultBuilders = 1;
+  let builders = [OpBuilder<(ins "::mlir::Value":$count)>];
+  let extraClassDeclaration = [{
+    ::mlir::Value getItem() { return getBody().getArgument(0); }
+  }];
+}
+
+def Mk_TaskOp : Mk_Op<"task", [RecursiveMemoryEffects, SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "runs code on behalf of slots and collects their faults";
+  let description = [{
+    The results are the fault words of the slots, one for each slot that the region answers: code in the high half,
+    detail in the low half, all ones where there was no fault. `mk.fault` and `mk.raise` in the region choose the slot by
+    their `issue` (0 if absent).
+
+    A task without faults in its region is replaced by the region.
+
+    Constraints:
+    * (task_c1) there is at least one result;
+    * (task_c2) each `issue` in the region is smaller than the number of results.
+
+    Example:
+
+    ```mlir
+    %fault = mk.task {
+      mk.fault user(7)
+    } : i64
+    ```
+  }];
+  let results = (outs Variadic<I64>:$faults);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$body attr-dict `:` type($faults)";
+  let hasRegionVerifier = 1;
+  let hasCanonicalizeMethod = 1;
+}
+
+def Mk_RaiseOp : Mk_Op<"raise", [MemoryEffects<[MemWrite<Mk_FaultResource>]>]> {
+  let summary = "merges a fault word into that of the slot";
+  let description = [{
+    The form of `mk.fault` for a word that is computed. The smaller of the two words stays.
+
+    Example:
+
+    ```mlir
+    mk.raise %word
+    ```
+  }];
+  let arguments = (ins I64:$word, OptionalAttr<I32Attr>:$issue);
+  let assemblyFormat = "$word (`issue` `(` $issue^ `)`)? attr-dict";
+}
+
+def Mk_SingleOp : Mk_Op<"single", [RecursiveMemoryEffects, SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "code that one thread of the worker runs";
+  let description = [{
+    The others wait until it is done and then see its effects.
+
+    Example:
+
+    ```mlir
+    mk.single {
+      memref.store %done, %status[%slot] : memref<?xi32>
+    }
+    ```
+  }];
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$body attr-dict";
+}
+
+def Mk_YieldOp : Mk_Op<"yield", [Pure, Terminator,
+    ParentOneOf<["DistributeOp", "TaskOp", "SingleOp"]>]> {
+  let summary = "the end of a region of a kernel operation";
+  let description = [{
+    Usually implied.
+
+    Example:
+
+    ```mlir
+    mk.yield
+    ```
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Mk_ViewOp : Mk_Op<"view", [Pure]> {
+  let summary = "a memref at an address";
+  let description = [{
+    Elements [offset, offset + size) of an array that starts at a device address. Nothing is checked.
+
+    Constraints:
+    * (view_c1) the result is `memref<?xT>`, with an offset that is zero, or `memref<?xT, strided<[1], offset: ?>>`.
+
+    Example:
+
+    ```mlir
+    %x = mk.view %address[%offset] size %n : memref<?xf32, strided<[1], offset: ?>>
+    %y = mk.view %address size %n : memref<?xf32>
+    ```
+  }];
+  let arguments = (ins I64:$address, Optional<Index>:$offset, Index:$size);
+  let results = (outs MemRefRankOf<[AnyType], [1]>:$view);
+  let assemblyFormat = "$address (`[` $offset^ `]`)? `size` $size attr-dict `:` type($view)";
+  let hasVerifier = 1;
+}
+
+} // opDocGroup = KernelOps
+
+#endif // MK_DIALECT_MKOPS_TD

@@ -1,0 +1,40 @@
+//===- Engine.h - Open an engine on an ISA -----------------------*- C++ -*-===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The front door of the library: text of an ISA in, a running engine out. It joins the runtime with the JIT. Neither
+// this header nor those it includes need LLVM or MLIR.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MK_ENGINE_H
+#define MK_ENGINE_H
+
+#include "mk/Runtime/Engine.h"
+#include <string>
+#include <string_view>
+
+namespace mk {
+
+struct OpenOptions : EngineOptions {
+  /// "auto", "host" or "cuda:N".
+  std::string device = "auto";
+  /// LLVM's optimisation level for all code, 0 to 3.
+  unsigned optLevel = 3;
+};
+
+/// Opens an engine for the ISA in 'source' (MLIR text). 'name' stands for it in messages. Malformed with the parser's
+/// or verifier's messages and their lines; NotFound when the device does not exist.
+Expected<std::unique_ptr<Engine>> openEngine(std::string_view source, std::string_view name,
+                                             const OpenOptions &options = {});
+
+/// The same, from a file.
+Expected<std::unique_ptr<Engine>> openEngineFile(const std::string &path, const OpenOptions &options = {});
+
+} // namespace mk
+
+#endif // MK_ENGINE_H

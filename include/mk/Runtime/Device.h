@@ -1,0 +1,113 @@
+//===- Device.h - A place where kernels run ----------------------*- C++ -*-===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The interface behind which the host's threads and a GPU look alike: memory, code, launches. In drain mode a launch is
+// finite: it ends when its work items are done.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MK_RUNTIME_DEVICE_H
+#define MK_RUNTIME_DEVICE_H
+
+#include "mk/Runtime/Abi.h"
+#include "mk/Runtime/CodeProvider.h"
+#include "mk/Runtime/Error.h"
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mk {
+
+/// What a device can do.
+struct DeviceInfo {
+  /// "host" or "cuda:N".
+  std::string id;
+  /// For people: the CPU with its threads, or the GPU's name, chip and driver.
+  std::string description;
+  CodeTarget target;
+  /// The widest CTA to launch (host: 1).
+  uint32_t maxWorkgroupSize = 1;
+  /// The most CTAs in one launch.
+  uint32_t maxWorkgroups = 1;
+  /// CTAs (host: threads) that run at the same time.
+  uint32_t concurrentWorkgroups = 1;
+  /// Memory for buffers and staging, in bytes.
+  uint64_t memoryBytes = 0;
+  /// Device addresses are host pointers, which may be read and written while nothing runs.
+  bool hostAddressable = false;
+};
+
+/// Code on a device. Destroying it unloads the code.
+class Kernel {
+public:
+  virtual ~Kernel() = default;
+};
+
+/// One launch of a kernel.
+struct Launch {
+  const Kernel *kernel = nullptr;
+  /// CTAs and threads in each (the host ignores both: it spreads the items over its threads).
+  uint32_t workgroups = 1;
+  uint32_t workgroupSize = 1;
+  abi::LaunchParams params{};
+  /// Out: time on the device, in seconds.
+  double seconds = 0;
+};
+
+/// Thread safety: calls may come from several threads; run() calls exclude each other.
+class Device {
+public:
+  virtual ~Device() = default;
+  virtual const DeviceInfo &info() const = 0;
+
+  /// Memory on the device, 256-byte aligned, contents undefined; 0 bytes is InvalidArgument. OutOfMemory says how much
+  /// was asked for and how much is free.
+  virtual Expected<uint64_t> allocate(uint64_t bytes) = 0;
+  virtual void release(uint64_t address) = 0;
+  /// Bytes that allocate() has given out and release() has not taken back.
+  virtual uint64_t bytesInUse() const = 0;
+
+  /// Host memory, 256-byte aligned, from and to which copies are fastest: pinned where the device has use for that.
+  virtual Expected<std::byte *> allocateHost(uint64_t bytes);
+  virtual void releaseHost(std::byte *memory);
+
+  /// Copies and fills are done when the call returns. They must stay inside one allocation.
+  virtual Expected<void> copyToDevice(uint64_t address, std::span<const std::byte> from) = 0;
+  virtual Expected<void> copyFromDevice(uint64_t address, std::span<std::byte> to) = 0;
+  virtual Expected<void> fill(uint64_t address, std::byte value, uint64_t bytes) = 0;
+
+  /// Loads code. Checks its ABI version. May take milliseconds (a driver compiles PTX).
+  virtual Expected<std::shared_ptr<Kernel>> load(const KernelCode &code) = 0;
+
+  /// Runs the launches one after the other, waits for the last, and fills in their times. After a kernel has failed
+  /// (on a GPU: an illegal address, say) the device is lost: this and every later call return DeviceFailed.
+  virtual Expected<void> run(std::span<Launch> launches) = 0;
+};
+
+/// Options of the host device.
+struct HostDeviceOptions {
+  /// Worker threads; 0 takes one for each CPU that the process may use.
+  uint32_t threads = 0;
+};
+
+std::unique_ptr<Device> createHostDevice(const HostDeviceOptions &options = {});
+
+/// A GPU through the CUDA driver, which is looked for at run time. NotFound without a driver or such a GPU;
+/// Unsupported when the driver is too old.
+Expected<std::unique_ptr<Device>> createCudaDevice(unsigned ordinal);
+
+/// "host", "cuda:N" (or "cuda", the first), or "auto": the first GPU where there is one, else the host.
+Expected<std::unique_ptr<Device>> createDevice(std::string_view id);
+
+} // namespace mk
+
+#endif // MK_RUNTIME_DEVICE_H

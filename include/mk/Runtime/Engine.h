@@ -1,0 +1,230 @@
+//===- Engine.h - Slots in, results out --------------------------*- C++ -*-===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The engine owns buffers, takes batches of slots and windows, and runs them on one device: at first all through the
+// interpreter, later what is hot through compiled batch kernels. Which, and when, the launch policy decides; compiling
+// happens in a background thread, and publishing never waits for it.
+//
+// Order: batches run one after the other, in the order of submission, and each sees the results of those before it.
+// Inside a batch, slots and windows are unordered; the slots of a window run in order, on one worker. Work items of a
+// batch that write what others read or write must be put into different batches.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MK_RUNTIME_ENGINE_H
+#define MK_RUNTIME_ENGINE_H
+
+#include "mk/Runtime/CodeProvider.h"
+#include "mk/Runtime/Device.h"
+#include "mk/Runtime/Error.h"
+#include "mk/Runtime/Isa.h"
+#include "mk/Runtime/Policy/LaunchPolicy.h"
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace mk {
+
+/// A buffer of the engine: a row of the buffer table. 0 is no buffer.
+using BufferHandle = uint32_t;
+
+/// Elements [offset, offset + count) of a buffer.
+struct View {
+  BufferHandle buffer = 0;
+  uint32_t offset = 0;
+  uint32_t count = 0;
+};
+
+/// The value of one argument. Integers go to any integer or index argument that holds them, floats to any float
+/// argument (rounded to its type).
+using Arg = std::variant<View, uint64_t, int64_t, double>;
+
+/// Packs 'value' into the argument words at 'words' (type.words() of them). A whole-buffer argument takes a View with
+/// offset 0 and count 0. InvalidArgument when the value does not fit the type.
+Expected<void> encodeArg(const ArgType &type, const Arg &value, uint32_t *words);
+
+/// Slots and windows that are submitted together.
+class Batch {
+public:
+  explicit Batch(const Isa &isa) : isa(&isa) {}
+
+  /// Appends one slot. NotFound for an unknown opcode, InvalidArgument for arguments that do not fit.
+  Expected<void> add(std::string_view opcode, std::span<const Arg> args, uint32_t tenant = 0);
+  /// Appends the slots of a named window of the ISA.
+  Expected<void> addWindow(std::string_view window, std::span<const Arg> args, uint32_t tenant = 0);
+  /// Appends 'slots' as one window: sets lengths and continuation flags. 1 to abi::MaxWindowLength slots.
+  Expected<void> addWindow(std::span<const abi::Slot> slots);
+  /// Appends slots as they are on the wire; Engine::submit checks them.
+  void addSlots(std::span<const abi::Slot> slots);
+
+  std::span<const abi::Slot> slots() const { return wire; }
+  size_t size() const { return wire.size(); }
+  void clear() { wire.clear(); }
+  void reserve(size_t slots) { wire.reserve(slots); }
+
+private:
+  const Isa *isa;
+  std::vector<abi::Slot> wire;
+};
+
+/// Which code answered.
+enum class Tier : uint8_t { Interpreter, Opcode, Window };
+const char *stringifyTier(Tier tier);
+
+/// A slot that ended in FAULT.
+struct SlotFault {
+  /// Index in the batch.
+  uint32_t slot = 0;
+  /// A FaultCode, or 0x80000000 + a user code.
+  uint32_t code = 0;
+  uint32_t detail = 0;
+};
+/// For people: "buffer_bounds (0x91) at index 12", "user fault 7", ...
+std::string describeFault(const SlotFault &fault);
+
+/// One launch for a batch.
+struct TierRun {
+  Tier tier = Tier::Interpreter;
+  /// The opcode's or window's name; "lane" or "block" for an interpreter.
+  std::string what;
+  /// Slots answered, and the work items they came in.
+  uint64_t slots = 0;
+  uint64_t items = 0;
+  uint32_t workgroups = 0;
+  uint32_t workgroupSize = 0;
+  /// Time on the device.
+  double seconds = 0;
+};
+
+/// What became of a batch. Every slot is DONE except those in 'faults'.
+struct BatchResult {
+  uint64_t ticket = 0;
+  uint64_t slots = 0;
+  /// Sorted by slot.
+  std::vector<SlotFault> faults;
+  std::vector<TierRun> runs;
+  /// From the start of the dispatch to the last result, on the host's clock.
+  double seconds = 0;
+  /// What the policy was asked, and what it said.
+  LaunchRequest request;
+  LaunchRecommendation recommendation;
+};
+
+/// The state of a promotion.
+enum class PromotionState : uint8_t { Queued, Compiling, Live, Failed };
+const char *stringifyPromotionState(PromotionState state);
+
+/// One promotion with its evidence.
+struct Promotion {
+  /// Tier::Opcode or Tier::Window.
+  Tier tier = Tier::Opcode;
+  std::string what;
+  PromotionState state = PromotionState::Queued;
+  /// The count that made it a candidate, the threshold, and the batch (ticket) in which that was seen.
+  uint32_t count = 0;
+  uint32_t threshold = 0;
+  uint64_t ticket = 0;
+  PromotionEvidence evidence;
+  /// Compile and load time in seconds, once known.
+  double compileSeconds = 0;
+  double loadSeconds = 0;
+  /// The first batch that ran on it; 0 while there is none.
+  uint64_t firstTicket = 0;
+  /// Failed: why.
+  std::string error;
+};
+
+/// Heat of one opcode or window.
+struct HeatRow {
+  Tier tier = Tier::Opcode;
+  std::string what;
+  /// Executions in all, and in the decaying window of observation.
+  uint64_t total = 0;
+  double recent = 0;
+};
+
+struct EngineOptions {
+  LaunchPolicy policy;
+  /// False: everything stays with the interpreter.
+  bool promote = true;
+  /// The time in which a heat count halves, in seconds.
+  double heatHalfLife = 1.0;
+  /// Bytes that buffers and staging may take together; 0 for no bound.
+  uint64_t memoryBudget = 0;
+  /// Most kinds of windows that are tracked at once; the coldest is forgotten.
+  uint32_t maxWindows = 1024;
+};
+
+/// A graph hint for the policy: see LaunchRequest.
+struct GraphHint {
+  uint32_t nodes = 0;
+  uint32_t edges = 0;
+  /// 0 lets the policy infer it.
+  uint16_t frontierDensityBps = 0;
+};
+
+struct SubmitOptions {
+  std::optional<GraphHint> graph;
+};
+
+/// Names a submitted batch; tickets count from 1.
+using Ticket = uint64_t;
+
+/// Thread safety: all members may be called from several threads.
+class Engine {
+public:
+  /// Compiles and loads the interpreters. 'device' and 'code' are owned by the engine from here on.
+  static Expected<std::unique_ptr<Engine>> create(std::unique_ptr<Device> device, std::unique_ptr<CodeProvider> code,
+                                                  EngineOptions options = {});
+  /// Finishes all submitted batches.
+  ~Engine();
+  Engine(const Engine &) = delete;
+  Engine &operator=(const Engine &) = delete;
+
+  const Isa &isa() const;
+  const DeviceInfo &device() const;
+
+  /// A buffer of 'count' elements, zero-filled.
+  Expected<BufferHandle> allocate(ElementType type, uint64_t count, uint32_t access = abi::AccessReadWrite,
+                                  uint32_t tenants = ~0u);
+  /// Frees a buffer once the batches submitted so far are done.
+  Expected<void> release(BufferHandle buffer);
+  /// Copies to or from a buffer, from byte 'offset' on, after the batches submitted so far.
+  Expected<void> write(BufferHandle buffer, uint64_t offset, std::span<const std::byte> bytes);
+  Expected<void> read(BufferHandle buffer, uint64_t offset, std::span<std::byte> bytes);
+
+  /// Checks the whole batch (opcodes, tenants, priorities, window shapes) and queues it, or refuses it whole. What only
+  /// shows at run time (handles, views, indexes) becomes a fault of its slot.
+  Expected<Ticket> submit(const Batch &batch, const SubmitOptions &options = {});
+  /// True when the batch is done.
+  Expected<bool> poll(Ticket ticket);
+  /// Waits for the batch and takes its result; a ticket can be waited for once.
+  Expected<BatchResult> wait(Ticket ticket);
+
+  /// Waits until no promotion is queued or compiling (for tests and for measurements of the steady state).
+  void waitForPromotions();
+  std::vector<Promotion> promotions() const;
+  /// Hottest first.
+  std::vector<HeatRow> heat() const;
+
+private:
+  class Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl;
+};
+
+} // namespace mk
+
+#endif // MK_RUNTIME_ENGINE_H

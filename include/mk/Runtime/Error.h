@@ -1,0 +1,60 @@
+//===- Error.h - Errors as values --------------------------------*- C++ -*-===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every call of the runtime that can fail returns Expected<T>. A message says what was wrong, with which value, and
+// what to do about it; it starts in lower case and has no final period.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MK_RUNTIME_ERROR_H
+#define MK_RUNTIME_ERROR_H
+
+#include <string>
+#include <tl/expected.hpp>
+#include <utility>
+
+namespace mk {
+
+/// What kind of thing went wrong.
+enum class ErrorCode {
+  /// An argument that no state of the engine could accept.
+  InvalidArgument,
+  /// A name, handle, file or device that does not exist.
+  NotFound,
+  /// Text or bytes that cannot be understood.
+  Malformed,
+  /// Device or host memory is exhausted, or a budget would be exceeded.
+  OutOfMemory,
+  /// Asked for something that is not built, or that this machine lacks.
+  Unsupported,
+  /// Code generation failed.
+  CompileFailed,
+  /// The device or its driver reported an error.
+  DeviceFailed,
+  /// The engine was shut down, or lost its device.
+  Closed,
+};
+
+/// The keyword of a code, e.g. "invalid_argument".
+const char *stringifyErrorCode(ErrorCode code);
+
+struct Error {
+  ErrorCode code;
+  std::string message;
+};
+
+template <typename T> using Expected = tl::expected<T, Error>;
+
+/// Wraps an error for return from a function that yields Expected<T>.
+inline tl::unexpected<Error> makeError(ErrorCode code, std::string message) {
+  return tl::unexpected<Error>(Error{code, std::move(message)});
+}
+
+} // namespace mk
+
+#endif // MK_RUNTIME_ERROR_H

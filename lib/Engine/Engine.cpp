@@ -1,0 +1,35 @@
+//===- Engine.cpp - Open an engine on an ISA --------------------------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mk/Engine.h"
+#include "mk/JIT/Compiler.h"
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+using namespace mk;
+
+Expected<std::unique_ptr<Engine>> mk::openEngine(std::string_view source, std::string_view name,
+                                                 const OpenOptions &options) {
+  auto compiler = Compiler::create(source, name, {.optLevel = options.optLevel});
+  if (!compiler)
+    return tl::unexpected(compiler.error());
+  auto device = createDevice(options.device);
+  if (!device)
+    return tl::unexpected(device.error());
+  return Engine::create(std::move(*device), std::move(*compiler), options);
+}
+
+Expected<std::unique_ptr<Engine>> mk::openEngineFile(const std::string &path, const OpenOptions &options) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf()))
+    return makeError(ErrorCode::NotFound, "cannot read the ISA '" + path + "': " + std::strerror(errno));
+  return openEngine(text.str(), path, options);
+}

@@ -1,0 +1,133 @@
+//===- Target.cpp - From lowered modules to machine code --------------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mk/Target/Target.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+
+using namespace mlir;
+using namespace mk;
+
+void mk::registerLLVMTranslations(DialectRegistry &registry) {
+  registerBuiltinDialectTranslation(registry);
+  registerGPUDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
+}
+
+llvm::Expected<std::unique_ptr<llvm::Module>> mk::translateToLLVM(Operation *module, llvm::LLVMContext &context,
+                                                                  const llvm::TargetMachine &machine) {
+  // Before the translation, since it takes the alignment of loads and stores from the layout.
+  Builder b(module->getContext());
+  module->setAttr(LLVM::LLVMDialect::getDataLayoutAttrName(),
+                  b.getStringAttr(machine.createDataLayout().getStringRepresentation()));
+  module->setAttr(LLVM::LLVMDialect::getTargetTripleAttrName(), b.getStringAttr(machine.getTargetTriple().str()));
+  std::unique_ptr<llvm::Module> result = translateModuleToLLVMIR(module, context, "megakernel");
+  if (!result)
+    return llvm::createStringError("translation to LLVM IR failed");
+  return result;
+}
+
+void mk::setStrictArithmetic(llvm::TargetOptions &options) { options.AllowFPOpFusion = llvm::FPOpFusion::Strict; }
+
+void mk::optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned optLevel) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager sccs;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(sccs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, sccs, modules);
+  const llvm::OptimizationLevel levels[] = {llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
+                                            llvm::OptimizationLevel::O2, llvm::OptimizationLevel::O3};
+  llvm::OptimizationLevel level = levels[std::min(optLevel, 3u)];
+  llvm::ModulePassManager pm =
+      optLevel == 0 ? builder.buildO0DefaultPipeline(level) : builder.buildPerModuleDefaultPipeline(level);
+  pm.run(module, modules);
+}
+
+/// The one gpu.module, and the chip it is for.
+static llvm::Expected<std::pair<gpu::GPUModuleOp, NVVM::NVVMTargetAttr>> findGpuModule(ModuleOp module) {
+  SmallVector<gpu::GPUModuleOp> found = llvm::to_vector(module.getOps<gpu::GPUModuleOp>());
+  if (found.size() != 1)
+    return llvm::createStringError("module has %zu gpu.module operations, but PTX is made from one", found.size());
+  if (ArrayAttr targets = found.front().getTargetsAttr())
+    for (Attribute attribute : targets)
+      if (auto target = dyn_cast<NVVM::NVVMTargetAttr>(attribute))
+        return std::pair(found.front(), target);
+  return llvm::createStringError("gpu.module has no #nvvm.target");
+}
+
+llvm::Expected<std::string> mk::translateToPtx(ModuleOp module, unsigned optLevel) {
+  static const bool initialized = [] {
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+    return true;
+  }();
+  (void)initialized;
+
+  auto found = findGpuModule(module);
+  if (!found)
+    return found.takeError();
+  auto [gpuModule, target] = *found;
+  llvm::Triple triple(target.getTriple());
+  std::string error;
+  const llvm::Target *llvmTarget = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!llvmTarget)
+    return llvm::createStringError(error);
+  llvm::TargetOptions options;
+  setStrictArithmetic(options);
+  std::string chip = target.getChip().str();
+  auto subtarget =
+      std::unique_ptr<llvm::MCSubtargetInfo>(llvmTarget->createMCSubtargetInfo(triple, /*CPU=*/"", /*Features=*/""));
+  if (!subtarget || !subtarget->isCPUStringValid(chip))
+    return llvm::createStringError("chip '%s' is not one that LLVM's NVPTX back end knows, such as sm_80 or sm_90",
+                                   chip.c_str());
+  auto level = optLevel == 0 ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default;
+  std::unique_ptr<llvm::TargetMachine> machine(
+      llvmTarget->createTargetMachine(triple, chip, /*Features=*/"", options, std::nullopt, std::nullopt, level));
+
+  llvm::LLVMContext context;
+  auto llvmModule = translateToLLVM(gpuModule, context, *machine);
+  if (!llvmModule)
+    return llvmModule.takeError();
+  llvm::Module &code = **llvmModule;
+  optimize(code, *machine, optLevel);
+  for (llvm::Function &function : code)
+    if (function.isDeclaration() && !function.isIntrinsic() && !function.use_empty())
+      return llvm::createStringError("code calls '%s', a function of NVIDIA's libdevice, which is not linked yet; "
+                                     "write it with arith operations",
+                                     function.getName().str().c_str());
+
+  SmallString<0> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager codegen;
+  if (machine->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
+    return llvm::createStringError("the NVPTX back end cannot write PTX text");
+  codegen.run(code);
+  return text.str().str();
+}

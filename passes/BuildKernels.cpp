@@ -1,0 +1,97 @@
+//===- BuildKernels.cpp - mk-build-kernels ----------------------------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelBuilder.h"
+#include "mk/Passes/Passes.h"
+#include "mk/Runtime/Abi.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+namespace mk {
+#define GEN_PASS_DEF_MKBUILDKERNELSPASS
+#include "mk/Passes/Passes.h.inc"
+} // namespace mk
+
+using namespace mlir;
+using namespace mk;
+
+/// A kernel that runs 'op' for each instance; an instance answers 'slots' slots.
+static void buildBatchKernel(ModuleOp module, FunctionOpInterface op, const Twine &name, ScopeKind scope,
+                             unsigned slots) {
+  KernelBuilder b(module, name.str(), scope, op.getLoc());
+  Value table = b.arrayAt(b.param(abi::ParamInput), b.getI32Type());
+
+  // Where each word's column starts, in words, and the step to the next instance. Read once, before the items: stores
+  // of the bodies might touch the table as far as the compiler knows.
+  struct Column {
+    Value start, step;
+  };
+  SmallVector<Column> columns;
+  unsigned words = 0;
+  for (Type type : op.getArgumentTypes())
+    words += argumentWords(type);
+  for (unsigned i = 0; i < words; ++i) {
+    auto inWords = [&](unsigned at) -> Value {
+      return b.toIndex(arith::ShRUIOp::create(b, b.load(table, b.index(at)), b.i32(2)));
+    };
+    Value start = inWords(2 * i);
+    columns.push_back({start, inWords(2 * i + 1)});
+  }
+
+  auto items = DistributeOp::create(b, b.toIndex(b.param(abi::ParamItems)));
+  b.setInsertionPointToStart(&items.getBody().front());
+  SmallVector<Value> values;
+  ArrayRef<Column> rest = columns;
+  for (Type type : op.getArgumentTypes()) {
+    SmallVector<Value> loaded;
+    for (const Column &column : rest.take_front(argumentWords(type))) {
+      Value distance = arith::MulIOp::create(b, items.getItem(), column.step);
+      loaded.push_back(b.load(table, arith::AddIOp::create(b, column.start, distance)));
+    }
+    rest = rest.drop_front(loaded.size());
+    if (auto memref = dyn_cast<MemRefType>(type)) {
+      Value handle = b.toIndex(loaded[0]);
+      values.push_back(b.decodeMemRef(memref, b.bufferField(handle, 0), b.bufferField(handle, 1), loaded));
+    } else {
+      values.push_back(b.decodeScalar(type, loaded));
+    }
+  }
+
+  auto task = TaskOp::create(b, SmallVector<Type>(slots, b.getI64Type()));
+  b.fill(task.getBody(), [&] { inlineBody(b, op, values); });
+  Value item = arith::IndexCastUIOp::create(b, b.getI32Type(), items.getItem());
+  Value firstSlot = arith::MulIOp::create(b, item, b.i32(slots));
+  auto report = SingleOp::create(b);
+  b.fill(report.getBody(), [&] {
+    for (auto [place, word] : llvm::enumerate(task.getResults()))
+      b.reportFault(arith::AddIOp::create(b, firstSlot, b.i32(place)), word);
+  });
+}
+
+namespace {
+struct MkBuildKernelsPass : mk::impl::MkBuildKernelsPassBase<MkBuildKernelsPass> {
+  using MkBuildKernelsPassBase::MkBuildKernelsPassBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (opcodes)
+      for (OpcodeOp op : llvm::to_vector(module.getOps<OpcodeOp>()))
+        buildBatchKernel(module, op, "mk_opcode_" + op.getSymName(), op.getScope(), 1);
+    if (!windows)
+      return;
+    for (WindowOp op : llvm::to_vector(module.getOps<WindowOp>())) {
+      if (!op.getFused() || !op.getScope()) {
+        op.emitOpError("still has issues; run mk-fuse-windows before mk-build-kernels");
+        return signalPassFailure();
+      }
+      buildBatchKernel(module, op, "mk_window_" + op.getSymName(), *op.getScope(), *op.getFused());
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,71 @@
+//===- KernelBuilder.h - What interpreters and batch kernels share -*- C++ -*-===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MK_PASSES_KERNELBUILDER_H
+#define MK_PASSES_KERNELBUILDER_H
+
+#include "mk/Dialect/Mk.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace mk {
+
+/// Builds the frame of an mk.kernel and the code that decodes arguments and reports faults. All words are i32, all
+/// addresses i64.
+class KernelBuilder : public mlir::ImplicitLocOpBuilder {
+public:
+  /// Starts a kernel at the end of 'module'; code goes into its body from here on.
+  KernelBuilder(mlir::ModuleOp module, llvm::StringRef name, ScopeKind scope, mlir::Location loc);
+
+  KernelOp kernel;
+
+  /// A launch parameter (abi::LaunchParamIndex).
+  mlir::Value param(unsigned index) { return kernel.getArgument(index); }
+
+  mlir::Value index(int64_t value);
+  mlir::Value i32(uint32_t value);
+  mlir::Value i64(uint64_t value);
+  mlir::Value toIndex(mlir::Value word);
+  mlir::Value toI64(mlir::Value value);
+
+  /// Memory at an address as an array of T, of unknown extent.
+  mlir::Value arrayAt(mlir::Value address, mlir::Type element);
+  mlir::Value load(mlir::Value array, mlir::Value at);
+  /// at + offset, as an index.
+  mlir::Value plus(mlir::Value at, int64_t offset);
+
+  /// A field of the buffer table's row 'handle' (an index in range): 0 base, 1 bytes, 2 tenants and access.
+  mlir::Value bufferField(mlir::Value handle, unsigned field);
+
+  /// The value of a scalar argument from its words.
+  mlir::Value decodeScalar(mlir::Type type, llvm::ArrayRef<mlir::Value> words);
+  /// The memref of a buffer or view argument whose row and range are known to be good.
+  mlir::Value decodeMemRef(mlir::MemRefType type, mlir::Value base, mlir::Value bytes,
+                           llvm::ArrayRef<mlir::Value> words);
+
+  /// Appends a fault record for 'slot' (i32) unless 'word' (i64) is abi::NoFault, and runs 'also' with the code and the
+  /// detail in that case; 'otherwise' in the other. Belongs into an mk.single.
+  void reportFault(mlir::Value slot, mlir::Value word,
+                   llvm::function_ref<void(mlir::Value code, mlir::Value detail)> also = nullptr,
+                   llvm::function_ref<void()> otherwise = nullptr);
+
+  /// Makes an operation with one block (mk.task, mk.single) that ends in mk.yield, and fills it.
+  void fill(mlir::Region &region, llvm::function_ref<void()> body);
+
+private:
+  mlir::Value buffers;
+};
+
+/// Clones the body of 'op' to the insertion point, with 'arguments' for its arguments.
+void inlineBody(mlir::OpBuilder &builder, mlir::FunctionOpInterface op, mlir::ValueRange arguments);
+
+/// Size of an element in memory, in bytes.
+unsigned elementBytes(mlir::Type type);
+
+} // namespace mk
+
+#endif // MK_PASSES_KERNELBUILDER_H

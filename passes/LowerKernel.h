@@ -1,0 +1,66 @@
+//===- LowerKernel.h - What lowerings of mk.kernel share ----------*- C++ -*-===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MK_PASSES_LOWERKERNEL_H
+#define MK_PASSES_LOWERKERNEL_H
+
+#include "mk/Dialect/Mk.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace mk {
+
+/// Replaces the mk operations (and scf.parallel) in the body of a function that was an mk.kernel. What differs between
+/// targets is in the virtual functions; "the workers" are what mk.distribute spreads items over, and a worker may be
+/// one thread or a team of threads.
+class KernelLowering {
+public:
+  KernelLowering(mlir::FunctionOpInterface function, ScopeKind scope) : function(function), scope(scope) {}
+  virtual ~KernelLowering() = default;
+
+  mlir::LogicalResult run();
+
+protected:
+  /// True when several threads make a worker.
+  virtual bool hasTeam() const = 0;
+  /// The first work item of this worker, the end of its items, and the step between them.
+  struct Range {
+    mlir::Value begin, end, step;
+  };
+  virtual Range items(mlir::ImplicitLocOpBuilder &b, mlir::Value count) = 0;
+  /// A pointer to a device address (i64).
+  virtual mlir::Value pointer(mlir::ImplicitLocOpBuilder &b, mlir::Value address) = 0;
+
+  // Of a team only.
+  virtual mlir::Value threadId(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }
+  virtual mlir::Value threadCount(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }
+  virtual void barrier(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }
+  /// Memory for fault words that the team shares.
+  virtual mlir::Value sharedCells(unsigned count) { llvm_unreachable("no team"); }
+
+  mlir::FunctionOpInterface function;
+  ScopeKind scope;
+
+private:
+  mlir::LogicalResult checkBody();
+  void isolateWrites();
+  mlir::LogicalResult lowerParallel(mlir::scf::ParallelOp loop, bool spread, bool sync);
+  void lowerTask(TaskOp task);
+  void lowerSingle(SingleOp single);
+  void lowerDistribute(DistributeOp distribute);
+  void lowerView(ViewOp view);
+  /// if (thread 0) { body }, with barriers around it.
+  void onOneThread(mlir::ImplicitLocOpBuilder &b, llvm::function_ref<void()> body);
+};
+
+/// Erases opcodes and windows: what is left of a module is its kernels.
+void eraseIsa(mlir::ModuleOp module);
+
+} // namespace mk
+
+#endif // MK_PASSES_LOWERKERNEL_H

@@ -1,0 +1,96 @@
+//===- MkToGpu.cpp - convert-mk-to-gpu --------------------------------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "LowerKernel.h"
+#include "mk/Passes/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+namespace mk {
+#define GEN_PASS_DEF_CONVERTMKTOGPUPASS
+#include "mk/Passes/Passes.h.inc"
+} // namespace mk
+
+using namespace mlir;
+using namespace mk;
+
+namespace {
+
+/// A worker is a thread in lane scope and a CTA in block scope.
+class GpuLowering : public KernelLowering {
+public:
+  GpuLowering(gpu::GPUFuncOp function, ScopeKind scope) : KernelLowering(function, scope), gpuFunction(function) {}
+
+protected:
+  bool hasTeam() const override { return scope == ScopeKind::Block; }
+
+  Range items(ImplicitLocOpBuilder &b, Value count) override {
+    Value block = gpu::BlockIdOp::create(b, gpu::Dimension::x);
+    Value blocks = gpu::GridDimOp::create(b, gpu::Dimension::x);
+    if (scope == ScopeKind::Block)
+      return {block, count, blocks};
+    Value first = arith::MulIOp::create(b, block, threadCount(b));
+    return {arith::AddIOp::create(b, first, threadId(b)), count, arith::MulIOp::create(b, blocks, threadCount(b))};
+  }
+
+  /// All memory that the runtime hands out is global; said once here, LLVM finds it for every access.
+  Value pointer(ImplicitLocOpBuilder &b, Value address) override {
+    Type global = LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
+    Value pointer = LLVM::IntToPtrOp::create(b, global, address);
+    return LLVM::AddrSpaceCastOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), pointer);
+  }
+
+  Value threadId(ImplicitLocOpBuilder &b) override { return gpu::ThreadIdOp::create(b, gpu::Dimension::x); }
+  Value threadCount(ImplicitLocOpBuilder &b) override { return gpu::BlockDimOp::create(b, gpu::Dimension::x); }
+  void barrier(ImplicitLocOpBuilder &b) override { gpu::BarrierOp::create(b); }
+
+  Value sharedCells(unsigned count) override {
+    auto space = gpu::AddressSpaceAttr::get(function.getContext(), gpu::AddressSpace::Workgroup);
+    Type i64 = IntegerType::get(function.getContext(), 64);
+    return gpuFunction.addWorkgroupAttribution(MemRefType::get({count}, i64, MemRefLayoutAttrInterface(), space),
+                                               function.getLoc());
+  }
+
+private:
+  gpu::GPUFuncOp gpuFunction;
+};
+
+struct ConvertMkToGpuPass : mk::impl::ConvertMkToGpuPassBase<ConvertMkToGpuPass> {
+  using ConvertMkToGpuPassBase::ConvertMkToGpuPassBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    SmallVector<KernelOp> kernels = llvm::to_vector(module.getOps<KernelOp>());
+    eraseIsa(module);
+    if (kernels.empty())
+      return;
+    OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+    module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(), b.getUnitAttr());
+    auto target = NVVM::NVVMTargetAttr::get(&getContext(), /*optLevel=*/3, "nvptx64-nvidia-cuda", chip);
+    auto gpuModule = gpu::GPUModuleOp::create(b, module.getLoc(), "mk_kernels", b.getArrayAttr({target}));
+    for (KernelOp kernel : kernels) {
+      b.setInsertionPointToEnd(gpuModule.getBody());
+      auto function = gpu::GPUFuncOp::create(b, kernel.getLoc(), kernel.getSymName(), kernel.getFunctionType());
+      function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
+      ScopeKind scope = kernel.getScope();
+      function.getBody().takeBody(kernel.getBody());
+      Operation *end = function.getBody().front().getTerminator();
+      b.setInsertionPoint(end);
+      gpu::ReturnOp::create(b, end->getLoc());
+      end->erase();
+      kernel.erase();
+      if (failed(GpuLowering(function, scope).run()))
+        return signalPassFailure();
+    }
+  }
+};
+
+} // namespace

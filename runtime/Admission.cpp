@@ -1,0 +1,69 @@
+//===- Admission.cpp - Checks a batch before it is queued -----------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Admission.h"
+
+namespace mk {
+
+static tl::unexpected<Error> refuse(ErrorCode code, size_t slot, const std::string &why) {
+  return makeError(code, "slot " + std::to_string(slot) + " " + why);
+}
+
+Expected<std::vector<uint16_t>> admit(const IsaLayout &layout, std::span<const abi::Slot> slots) {
+  if (slots.size() > UINT32_MAX)
+    return makeError(ErrorCode::InvalidArgument,
+                     "a batch of " + std::to_string(slots.size()) + " slots: it may have 4294967295, submit several");
+  std::vector<uint16_t> opcodes(slots.size());
+  // Slots [i, windowEnd) belong to the window that was met last.
+  size_t windowBegin = 0, windowEnd = 0;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const abi::Slot &slot = slots[i];
+    uint32_t dense = layout.find(slot.opcode);
+    if (dense == IsaLayout::NoOpcode)
+      return refuse(ErrorCode::NotFound, i,
+                    "has opcode " + std::to_string(slot.opcode) + ", which the ISA does not have");
+    opcodes[i] = uint16_t(dense);
+    if (slot.tenant >= abi::MaxTenants)
+      return refuse(ErrorCode::InvalidArgument, i,
+                    "has tenant " + std::to_string(slot.tenant) + ", but tenants are 0 to " +
+                        std::to_string(abi::MaxTenants - 1));
+    uint32_t priority = slot.order & abi::OrderPriorityMask;
+    if (priority >= abi::PriorityLevels)
+      return refuse(ErrorCode::InvalidArgument, i,
+                    "has priority " + std::to_string(priority) + ", but priorities are 0 to " +
+                        std::to_string(abi::PriorityLevels - 1));
+    if (slot.order >> 17)
+      return refuse(ErrorCode::InvalidArgument, i, "has reserved bits set in word 3, leave bits 17 to 31 at 0");
+
+    bool continuation = slot.order & abi::OrderContinuation;
+    uint32_t length = windowLength(slot);
+    if (i < windowEnd) {
+      if (!continuation)
+        return refuse(ErrorCode::InvalidArgument, i,
+                      "lies in the window of slot " + std::to_string(windowBegin) +
+                          ", but is not marked as its continuation (word 3, bit 16)");
+      if (length > 1)
+        return refuse(ErrorCode::InvalidArgument, i,
+                      "starts a window inside the window of slot " + std::to_string(windowBegin) +
+                          ", windows do not nest");
+      continue;
+    }
+    if (continuation)
+      return refuse(ErrorCode::InvalidArgument, i,
+                    "continues a window (word 3, bit 16), but no window before it is that long");
+    windowBegin = i;
+    windowEnd = i + length;
+    if (windowEnd > slots.size())
+      return refuse(ErrorCode::InvalidArgument, i,
+                    "starts a window of " + std::to_string(length) + " slots, but the batch has " +
+                        std::to_string(slots.size() - i) + " from there on");
+  }
+  return opcodes;
+}
+
+} // namespace mk

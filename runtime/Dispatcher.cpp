@@ -1,0 +1,335 @@
+//===- Dispatcher.cpp - Runs one batch after the other --------------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Dispatcher.h"
+#include <algorithm>
+#include <tuple>
+
+namespace mk {
+
+Dispatcher::Dispatcher(Device &device, const Isa &isa, const IsaLayout &layout, const EngineOptions &options,
+                       DeviceMemory &memory, BufferTable &buffers, Promoter &promoter)
+    : device(device), layout(layout), options(options), buffers(buffers), promoter(promoter), staging(device, memory),
+      windows(isa, layout, options.maxWindows, options.heatHalfLife) {
+  for (uint32_t dense = 0; dense < layout.size(); ++dense) {
+    auto unit = std::make_unique<CodeUnit>();
+    unit->tier = Tier::Opcode;
+    unit->what = isa.opcodes[dense].name;
+    unit->opcode = dense;
+    for (uint32_t word = 0; word < layout[dense].words; ++word)
+      unit->words.push_back(offsetof(abi::Slot, args) + word * sizeof(uint32_t));
+    opcodeUnits.push_back(std::move(unit));
+  }
+}
+
+Expected<void> Dispatcher::loadInterpreters(CodeProvider &code) {
+  for (Scope scope : {Scope::Lane, Scope::Block}) {
+    // Windows with a block opcode go to the block interpreter whole, so it is needed only when there is such an opcode.
+    bool needed = false;
+    for (uint32_t dense = 0; dense < layout.size(); ++dense)
+      needed |= layout[dense].scope == scope;
+    if (!needed)
+      continue;
+    Expected<KernelCode> compiled = code.compileInterpreter(device.info().target, scope);
+    if (!compiled)
+      return tl::unexpected(compiled.error());
+    Expected<std::shared_ptr<Kernel>> kernel = device.load(*compiled);
+    if (!kernel)
+      return tl::unexpected(kernel.error());
+    interpreters[size_t(scope)].kernel = std::move(*kernel);
+  }
+  return {};
+}
+
+double Dispatcher::now() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - epoch).count();
+}
+
+//===----------------------------------------------------------------------===//
+// Routing and counting
+//===----------------------------------------------------------------------===//
+
+/// Kernels that were loaded since the last batch go live.
+void Dispatcher::adoptLoaded() {
+  for (Promoter::Loaded &loaded : promoter.takeLoaded()) {
+    loaded.unit->kernel = std::move(loaded.kernel);
+    loaded.unit->scope = loaded.scope;
+  }
+}
+
+void Dispatcher::take(CodeUnit &unit, uint32_t first) {
+  if (unit.items.empty())
+    working.push_back(&unit);
+  unit.items.push_back(first);
+}
+
+static bool argumentsHold(const OpcodeLayout &op, const abi::Slot &slot, std::span<const abi::BufferEntry> buffers) {
+  for (const ArgLayout &arg : op.args)
+    if (!argumentHolds(arg, slot, buffers))
+      return false;
+  return true;
+}
+
+/// Counts each work item and puts it on the list of the kernel that will run it.
+void Dispatcher::route(Ticket ticket, std::span<const abi::Slot> slots, std::span<const uint16_t> opcodes, double now) {
+  auto meet = [&](CodeUnit &unit) -> CodeUnit & {
+    if (unit.alone == 0 && unit.inWindows == 0)
+      met.push_back(&unit);
+    return unit;
+  };
+  auto interpret = [&](Scope scope, uint32_t first, uint32_t length) {
+    Interpreted &to = interpreters[size_t(scope)];
+    to.firsts.push_back(first);
+    to.slots += length;
+  };
+
+  std::span<const abi::BufferEntry> rows = buffers.rows();
+  for (uint32_t first = 0, length = 1; first < slots.size(); first += length) {
+    length = windowLength(slots[first]);
+    if (length == 1) {
+      CodeUnit &unit = *opcodeUnits[opcodes[first]];
+      const OpcodeLayout &op = layout[opcodes[first]];
+      ++meet(unit).alone;
+      if (unit.kernel && argumentsHold(op, slots[first], rows))
+        take(unit, first);
+      else
+        interpret(op.scope, first, 1);
+      continue;
+    }
+
+    Scope scope = Scope::Lane;
+    for (uint32_t place = first; place < first + length; ++place) {
+      ++meet(*opcodeUnits[opcodes[place]]).inWindows;
+      if (layout[opcodes[place]].scope == Scope::Block)
+        scope = Scope::Block;
+    }
+    CodeUnit *unit = windows.find(slots.subspan(first, length), &opcodes[first], rows, ticket, now);
+    if (unit)
+      ++meet(*unit).alone;
+    if (unit && unit->kernel)
+      take(*unit, first);
+    else
+      interpret(scope, first, length);
+  }
+}
+
+double Dispatcher::recentWithBatch(const CodeUnit &unit, double now) const {
+  return unit.heat.recent(now, options.heatHalfLife) + double(unit.alone);
+}
+
+void Dispatcher::countHeat(double now) {
+  for (CodeUnit *unit : met)
+    unit->heat.add(unit->alone + unit->inWindows, unit->alone, now, options.heatHalfLife);
+}
+
+void Dispatcher::clearBatch() {
+  for (CodeUnit *unit : met)
+    unit->alone = unit->inWindows = 0;
+  for (CodeUnit *unit : working)
+    unit->items.clear();
+  met.clear();
+  working.clear();
+  for (Interpreted &interpreter : interpreters) {
+    interpreter.firsts.clear();
+    interpreter.slots = 0;
+  }
+}
+
+std::vector<HeatRow> Dispatcher::heat() const {
+  std::lock_guard lock(mutex);
+  double time = now();
+  std::vector<HeatRow> rows;
+  auto add = [&](const CodeUnit &unit) {
+    if (unit.heat.total())
+      rows.push_back({unit.tier, unit.what, unit.heat.total(), unit.heat.recent(time, options.heatHalfLife)});
+  };
+  for (const auto &unit : opcodeUnits)
+    add(*unit);
+  for (const auto &unit : windows.units())
+    add(*unit);
+  std::sort(rows.begin(), rows.end(), [](const HeatRow &a, const HeatRow &b) {
+    return std::tie(b.recent, b.total, a.what) < std::tie(a.recent, a.total, b.what);
+  });
+  return rows;
+}
+
+//===----------------------------------------------------------------------===//
+// Policy and promotion
+//===----------------------------------------------------------------------===//
+
+static uint32_t toCount(double recent) { return recent >= double(UINT32_MAX) ? UINT32_MAX : uint32_t(recent); }
+
+LaunchRequest Dispatcher::makeRequest(size_t slots, const SubmitOptions &submit, double now) const {
+  const DeviceInfo &info = device.info();
+  double hotOpcode = 0, hotWindow = 0;
+  for (const auto &unit : opcodeUnits)
+    hotOpcode = std::max(hotOpcode, recentWithBatch(*unit, now));
+  for (const auto &unit : windows.units())
+    hotWindow = std::max(hotWindow, recentWithBatch(*unit, now));
+
+  LaunchRequest request;
+  request.queueLen = uint32_t(slots);
+  request.requestedWorkerGroups = info.concurrentWorkgroups;
+  request.maxWorkgroupSizeX = info.maxWorkgroupSize;
+  request.maxComputeWorkgroupsPerDimension = info.maxWorkgroups;
+  request.maxComputeInvocationsPerWorkgroup = info.maxWorkgroupSize;
+  request.hotOpcodeCount = toCount(hotOpcode);
+  request.hotWindowCount = toCount(hotWindow);
+  if (submit.graph) {
+    request.graphNodeCount = submit.graph->nodes;
+    request.graphEdgeCount = submit.graph->edges;
+    request.frontierDensityBps = submit.graph->frontierDensityBps;
+  }
+  request.residentDeviceBytes = device.bytesInUse();
+  request.deviceMemoryBudgetBytes = options.memoryBudget;
+  return request;
+}
+
+LaunchExpected<LaunchRecommendation> Dispatcher::askPolicy(const LaunchRequest &request) const {
+  return previousTopology ? options.policy.recommendWithPreviousTopology(request, *previousTopology)
+                          : options.policy.recommend(request);
+}
+
+/// Queues every unit whose own count reaches its threshold and that has not been queued before, the hottest first.
+void Dispatcher::promote(Ticket ticket, const LaunchRequest &request, const LaunchRecommendation &recommendation,
+                         double now) {
+  struct Candidate {
+    CodeUnit *unit;
+    uint32_t count;
+    uint32_t threshold;
+  };
+  std::vector<Candidate> candidates;
+  auto consider = [&](CodeUnit &unit, uint32_t threshold) {
+    uint32_t count = toCount(unit.heat.recent(now, options.heatHalfLife));
+    // A threshold of 0 means always, but what was never met is no candidate.
+    if (!unit.promoted && count >= std::max(threshold, 1u))
+      candidates.push_back({&unit, count, threshold});
+  };
+  if (recommendation.promoteHotOpcodes)
+    for (const auto &unit : opcodeUnits)
+      consider(*unit, options.policy.hotOpcodeThreshold);
+  if (recommendation.promoteHotWindows)
+    for (const auto &unit : windows.units())
+      consider(*unit, options.policy.hotWindowThreshold);
+  if (candidates.empty())
+    return;
+
+  auto evidence = options.policy.recommendWithPromotionEvidence(request);
+  // Without hysteresis the policy may refuse what it accepted with it; then the next batch is the time to promote.
+  if (!evidence)
+    return;
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate &a, const Candidate &b) {
+    return std::tie(b.count, a.unit->what) < std::tie(a.count, b.unit->what);
+  });
+  for (const Candidate &candidate : candidates) {
+    Promotion record;
+    record.tier = candidate.unit->tier;
+    record.what = candidate.unit->what;
+    record.count = candidate.count;
+    record.threshold = candidate.threshold;
+    record.ticket = ticket;
+    record.evidence = evidence->evidence;
+    candidate.unit->promoted = true;
+    candidate.unit->promotion = promoter.enqueue(*candidate.unit, std::move(record));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Launching
+//===----------------------------------------------------------------------===//
+
+std::vector<WorkList> Dispatcher::workLists() const {
+  std::vector<WorkList> lists;
+  for (Scope scope : {Scope::Lane, Scope::Block}) {
+    const Interpreted &from = interpreters[size_t(scope)];
+    if (!from.firsts.empty())
+      lists.push_back(
+          {Tier::Interpreter, stringifyScope(scope), from.kernel.get(), scope, from.firsts, from.slots, nullptr});
+  }
+  for (const CodeUnit *unit : working)
+    lists.push_back({unit->tier, unit->what, unit->kernel.get(), unit->scope, unit->items,
+                     unit->items.size() * unit->length, unit});
+  return lists;
+}
+
+/// The policy sizes the whole batch; a launch takes as much of that as it has work items for.
+void Dispatcher::size(Launch &launch, const WorkList &list, const LaunchRecommendation &recommendation) const {
+  uint64_t items = launch.params.items;
+  if (list.scope == Scope::Lane) {
+    launch.workgroupSize = recommendation.geometry.workgroupSizeX;
+    uint64_t covering = (items + launch.workgroupSize - 1) / launch.workgroupSize;
+    launch.workgroups = uint32_t(std::min<uint64_t>(recommendation.geometry.dispatchGrid[0], covering));
+    return;
+  }
+  launch.workgroupSize = device.info().maxWorkgroupSize;
+  launch.workgroups = uint32_t(std::min<uint64_t>(recommendation.workerGroups, items));
+}
+
+Expected<void> Dispatcher::run(Ticket ticket, std::span<const abi::Slot> slots, BatchResult &result) {
+  std::vector<WorkList> lists = workLists();
+  if (Expected<void> built = staging.build(slots, lists, buffers.deviceAddress(), buffers.rows().size()); !built)
+    return built;
+  std::span<Launch> launches = staging.launches();
+  for (size_t i = 0; i < launches.size(); ++i)
+    size(launches[i], staging.list(i), result.recommendation);
+  if (Expected<void> ran = device.run(launches); !ran)
+    return ran;
+  Expected<std::vector<SlotFault>> faults = staging.readFaults();
+  if (!faults)
+    return tl::unexpected(faults.error());
+  result.faults = std::move(*faults);
+
+  for (size_t i = 0; i < launches.size(); ++i) {
+    const WorkList &list = staging.list(i);
+    const Launch &launch = launches[i];
+    result.runs.push_back({list.tier, std::string(list.what), list.slots, launch.params.items, launch.workgroups,
+                           launch.workgroupSize, launch.seconds});
+  }
+  for (CodeUnit *unit : working)
+    if (!std::exchange(unit->hasRun, true))
+      promoter.noteFirstRun(unit->promotion, ticket);
+  return {};
+}
+
+Expected<BatchResult> Dispatcher::dispatch(Ticket ticket, std::span<const abi::Slot> slots,
+                                           std::span<const uint16_t> opcodes, const SubmitOptions &submit) {
+  double start = now();
+  if (Expected<void> synced = buffers.sync(); !synced)
+    return tl::unexpected(synced.error());
+
+  BatchResult result;
+  result.ticket = ticket;
+  result.slots = slots.size();
+  {
+    std::lock_guard lock(mutex);
+    adoptLoaded();
+    route(ticket, slots, opcodes, start);
+    result.request = makeRequest(slots.size(), submit, start);
+    LaunchExpected<LaunchRecommendation> recommendation = askPolicy(result.request);
+    if (!recommendation) {
+      clearBatch();
+      return tl::unexpected(recommendation.error().toError());
+    }
+    result.recommendation = *recommendation;
+    previousTopology = recommendation->topology;
+    countHeat(start);
+    if (options.promote)
+      promote(ticket, result.request, result.recommendation, start);
+  }
+  Expected<void> ran = run(ticket, slots, result);
+  {
+    std::lock_guard lock(mutex);
+    clearBatch();
+  }
+  if (!ran)
+    return tl::unexpected(ran.error());
+  result.seconds = now() - start;
+  return result;
+}
+
+} // namespace mk

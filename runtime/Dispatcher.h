@@ -1,0 +1,84 @@
+//===- Dispatcher.h - Runs one batch after the other ------------*- C++ -*-===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MK_RUNTIME_DISPATCHER_H
+#define MK_RUNTIME_DISPATCHER_H
+
+#include "BufferTable.h"
+#include "Promoter.h"
+#include "Staging.h"
+#include "WindowTable.h"
+#include <chrono>
+
+namespace mk {
+
+/// The path of a batch: count what is hot, ask the policy, give every work item its place, launch, collect the faults.
+/// Batches come from one thread; heat() may be asked from any.
+class Dispatcher {
+public:
+  Dispatcher(Device &device, const Isa &isa, const IsaLayout &layout, const EngineOptions &options,
+             DeviceMemory &memory, BufferTable &buffers, Promoter &promoter);
+
+  /// Compiles and loads the interpreters that the ISA needs.
+  Expected<void> loadInterpreters(CodeProvider &code);
+
+  /// Runs a batch that was admitted. A policy that refuses it, or too little memory, is the batch's error; DeviceFailed
+  /// is the end of the device.
+  Expected<BatchResult> dispatch(Ticket ticket, std::span<const abi::Slot> slots, std::span<const uint16_t> opcodes,
+                                 const SubmitOptions &submit);
+
+  std::vector<HeatRow> heat() const;
+
+private:
+  /// Where the interpreted slots of one scope go.
+  struct Interpreted {
+    std::shared_ptr<Kernel> kernel;
+    std::vector<uint32_t> firsts;
+    uint64_t slots = 0;
+  };
+
+  double now() const;
+  void adoptLoaded();
+  void route(Ticket ticket, std::span<const abi::Slot> slots, std::span<const uint16_t> opcodes, double now);
+  void take(CodeUnit &unit, uint32_t first);
+  LaunchRequest makeRequest(size_t slots, const SubmitOptions &submit, double now) const;
+  LaunchExpected<LaunchRecommendation> askPolicy(const LaunchRequest &request) const;
+  double recentWithBatch(const CodeUnit &unit, double now) const;
+  void countHeat(double now);
+  void promote(Ticket ticket, const LaunchRequest &request, const LaunchRecommendation &recommendation, double now);
+  std::vector<WorkList> workLists() const;
+  void size(Launch &launch, const WorkList &list, const LaunchRecommendation &recommendation) const;
+  Expected<void> run(Ticket ticket, std::span<const abi::Slot> slots, BatchResult &result);
+  void clearBatch();
+
+  Device &device;
+  const IsaLayout &layout;
+  const EngineOptions options;
+  BufferTable &buffers;
+  Promoter &promoter;
+  Staging staging;
+  const std::chrono::steady_clock::time_point epoch = std::chrono::steady_clock::now();
+
+  /// By Scope.
+  Interpreted interpreters[2];
+  std::optional<DispatchTopology> previousTopology;
+
+  /// Guards the units and their heat against heat().
+  mutable std::mutex mutex;
+  /// One for each opcode, by dense index.
+  std::vector<std::unique_ptr<CodeUnit>> opcodeUnits;
+  WindowTable windows;
+
+  /// Units that the current batch counts, and those of them with work for their batch kernel.
+  std::vector<CodeUnit *> met;
+  std::vector<CodeUnit *> working;
+};
+
+} // namespace mk
+
+#endif // MK_RUNTIME_DISPATCHER_H

@@ -1,0 +1,300 @@
+//===- Engine.cpp - Slots in, results out ---------------------------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mk/Runtime/Engine.h"
+#include "Admission.h"
+#include "Dispatcher.h"
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+namespace mk {
+
+//===----------------------------------------------------------------------===//
+// Engine::Impl
+//===----------------------------------------------------------------------===//
+
+/// The queue between the callers and the dispatcher thread, and the tickets. All that has to happen in the order of the
+/// calls goes through the queue: batches, copies, releases.
+class Engine::Impl {
+public:
+  Impl(std::unique_ptr<Device> ownedDevice, std::unique_ptr<CodeProvider> ownedCode, IsaLayout ownedLayout,
+       const EngineOptions &options)
+      : device(std::move(ownedDevice)), code(std::move(ownedCode)), layout(std::move(ownedLayout)),
+        memory(*device, options.memoryBudget), buffers(*device, memory), promoter(*device, *code),
+        dispatcher(*device, code->isa(), layout, options, memory, buffers, promoter) {}
+
+  ~Impl() {
+    {
+      std::lock_guard lock(mutex);
+      closing = true;
+    }
+    wake.notify_all();
+    if (thread.joinable())
+      thread.join();
+    // The compile thread reads what belongs to the dispatcher.
+    promoter.shutDown();
+  }
+
+  /// Loads the interpreters and starts the dispatcher thread.
+  Expected<void> start() {
+    if (Expected<void> loaded = dispatcher.loadInterpreters(*code); !loaded)
+      return loaded;
+    thread = std::thread([this] { work(); });
+    return {};
+  }
+
+  Expected<Ticket> submit(const Batch &batch, const SubmitOptions &options) {
+    Expected<std::vector<uint16_t>> opcodes = admit(layout, batch.slots());
+    if (!opcodes)
+      return tl::unexpected(opcodes.error());
+    Job job;
+    job.slots.assign(batch.slots().begin(), batch.slots().end());
+    job.opcodes = std::move(*opcodes);
+    job.options = options;
+    std::lock_guard lock(mutex);
+    if (lost)
+      return tl::unexpected(*lost);
+    job.ticket = ++lastTicket;
+    outcomes.emplace(job.ticket, Outcome());
+    queue.push_back(std::move(job));
+    wake.notify_one();
+    return lastTicket;
+  }
+
+  Expected<bool> poll(Ticket ticket) {
+    std::lock_guard lock(mutex);
+    auto it = outcomes.find(ticket);
+    if (it == outcomes.end() || it->second.claimed)
+      return noTicket(ticket);
+    return it->second.result.has_value();
+  }
+
+  Expected<BatchResult> wait(Ticket ticket) {
+    std::unique_lock lock(mutex);
+    auto it = outcomes.find(ticket);
+    if (it == outcomes.end() || it->second.claimed)
+      return noTicket(ticket);
+    // From here on the entry is this call's: references into the map outlive insertions.
+    Outcome &outcome = it->second;
+    outcome.claimed = true;
+    done.wait(lock, [&] { return outcome.result.has_value(); });
+    Expected<BatchResult> result = std::move(*outcome.result);
+    outcomes.erase(ticket);
+    return result;
+  }
+
+  Expected<BufferHandle> allocate(uint64_t bytes, uint32_t access, uint32_t tenants) {
+    Expected<BufferHandle> buffer = buffers.allocate(bytes, access, tenants);
+    if (buffer || buffer.error().code != ErrorCode::OutOfMemory)
+      return buffer;
+    // Releases may still wait behind submitted batches; their memory counts as soon as those are done.
+    if (Expected<void> drained = inOrder([] { return Expected<void>(); }); !drained)
+      return tl::unexpected(drained.error());
+    return buffers.allocate(bytes, access, tenants);
+  }
+
+  Expected<void> release(BufferHandle buffer) {
+    if (Expected<void> retired = buffers.retire(buffer); !retired)
+      return retired;
+    Job job;
+    job.action = [this, buffer] { buffers.free(buffer); };
+    std::lock_guard lock(mutex);
+    queue.push_back(std::move(job));
+    wake.notify_one();
+    return {};
+  }
+
+  Expected<void> write(BufferHandle buffer, uint64_t offset, std::span<const std::byte> bytes) {
+    return inOrder([&]() -> Expected<void> {
+      Expected<uint64_t> address = buffers.locate(buffer, offset, bytes.size());
+      if (!address)
+        return tl::unexpected(address.error());
+      return device->copyToDevice(*address, bytes);
+    });
+  }
+
+  Expected<void> read(BufferHandle buffer, uint64_t offset, std::span<std::byte> bytes) {
+    return inOrder([&]() -> Expected<void> {
+      Expected<uint64_t> address = buffers.locate(buffer, offset, bytes.size());
+      if (!address)
+        return tl::unexpected(address.error());
+      return device->copyFromDevice(*address, bytes);
+    });
+  }
+
+  const Isa &isa() const { return code->isa(); }
+  const DeviceInfo &deviceInfo() const { return device->info(); }
+  Promoter &promotions() { return promoter; }
+  const Dispatcher &dispatch() const { return dispatcher; }
+
+private:
+  /// A batch, or an action that has its place between batches.
+  struct Job {
+    Ticket ticket = 0;
+    std::vector<abi::Slot> slots;
+    std::vector<uint16_t> opcodes;
+    SubmitOptions options;
+    std::function<void()> action;
+  };
+
+  struct Outcome {
+    /// A wait() has taken it.
+    bool claimed = false;
+    std::optional<Expected<BatchResult>> result;
+  };
+
+  tl::unexpected<Error> noTicket(Ticket ticket) const {
+    bool unknown = ticket == 0 || ticket > lastTicket;
+    return makeError(ErrorCode::NotFound, "ticket " + std::to_string(ticket) +
+                                              (unknown ? " was never given out" : " has been waited for before"));
+  }
+
+  /// Runs 'action' after all that was submitted so far, and waits for it.
+  Expected<void> inOrder(const std::function<Expected<void>()> &action) {
+    std::optional<Expected<void>> result;
+    Job job;
+    job.action = [&] {
+      Expected<void> outcome = action();
+      std::lock_guard lock(mutex);
+      if (!outcome && outcome.error().code == ErrorCode::DeviceFailed)
+        loseDevice(outcome.error());
+      result = std::move(outcome);
+      done.notify_all();
+    };
+    std::unique_lock lock(mutex);
+    if (lost)
+      return tl::unexpected(*lost);
+    queue.push_back(std::move(job));
+    wake.notify_one();
+    done.wait(lock, [&] { return result.has_value(); });
+    return *result;
+  }
+
+  /// With the mutex held. What is queued is still taken from the queue, to fail.
+  void loseDevice(const Error &error) {
+    if (lost)
+      return;
+    lost = error;
+    promoter.fail(error);
+  }
+
+  void work() {
+    std::unique_lock lock(mutex);
+    while (true) {
+      wake.wait(lock, [this] { return closing || !queue.empty(); });
+      if (queue.empty())
+        return;
+      Job job = std::move(queue.front());
+      queue.pop_front();
+      if (job.action) {
+        lock.unlock();
+        job.action();
+        lock.lock();
+        continue;
+      }
+      Expected<BatchResult> result = tl::unexpected(Error());
+      if (lost) {
+        result = tl::unexpected(*lost);
+      } else {
+        lock.unlock();
+        result = dispatcher.dispatch(job.ticket, job.slots, job.opcodes, job.options);
+        lock.lock();
+        if (!result && result.error().code == ErrorCode::DeviceFailed)
+          loseDevice(result.error());
+      }
+      outcomes.at(job.ticket).result = std::move(result);
+      done.notify_all();
+    }
+  }
+
+  // In the order of construction; what comes later uses what comes before.
+  std::unique_ptr<Device> device;
+  std::unique_ptr<CodeProvider> code;
+  const IsaLayout layout;
+  DeviceMemory memory;
+  BufferTable buffers;
+  Promoter promoter;
+  Dispatcher dispatcher;
+
+  std::mutex mutex;
+  /// Wakes the dispatcher thread, and those who wait for it.
+  std::condition_variable wake, done;
+  std::deque<Job> queue;
+  std::unordered_map<Ticket, Outcome> outcomes;
+  Ticket lastTicket = 0;
+  bool closing = false;
+  /// Set once the device is lost: the answer to everything from then on.
+  std::optional<Error> lost;
+  std::thread thread;
+};
+
+//===----------------------------------------------------------------------===//
+// Engine
+//===----------------------------------------------------------------------===//
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
+Engine::~Engine() = default;
+
+Expected<std::unique_ptr<Engine>> Engine::create(std::unique_ptr<Device> device, std::unique_ptr<CodeProvider> code,
+                                                 EngineOptions options) {
+  if (!device || !code)
+    return makeError(ErrorCode::InvalidArgument,
+                     "an engine needs a device and a code provider, but one of them is null");
+  if (!(options.heatHalfLife > 0))
+    return makeError(ErrorCode::InvalidArgument, "EngineOptions::heatHalfLife is " +
+                                                     std::to_string(options.heatHalfLife) +
+                                                     " seconds, give a positive time");
+  Expected<IsaLayout> layout = IsaLayout::create(code->isa());
+  if (!layout)
+    return tl::unexpected(layout.error());
+  auto impl = std::make_unique<Impl>(std::move(device), std::move(code), std::move(*layout), options);
+  if (Expected<void> started = impl->start(); !started)
+    return tl::unexpected(started.error());
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+const Isa &Engine::isa() const { return impl->isa(); }
+const DeviceInfo &Engine::device() const { return impl->deviceInfo(); }
+
+Expected<BufferHandle> Engine::allocate(ElementType type, uint64_t count, uint32_t access, uint32_t tenants) {
+  if (count == 0)
+    return makeError(ErrorCode::InvalidArgument, "a buffer of 0 elements was asked for, ask for 1 or more");
+  if (access > abi::AccessReadWrite)
+    return makeError(ErrorCode::InvalidArgument, "a buffer with access " + std::to_string(access) +
+                                                     " was asked for, combine AccessRead (1) and AccessWrite (2)");
+  uint64_t size = elementBytes(type);
+  if (count > UINT64_MAX / 2 / size)
+    return makeError(ErrorCode::OutOfMemory, "a buffer of " + std::to_string(count) + " elements of " +
+                                                 std::to_string(size) + " bytes is beyond every address space");
+  return impl->allocate(count * size, access, tenants);
+}
+
+Expected<void> Engine::release(BufferHandle buffer) { return impl->release(buffer); }
+
+Expected<void> Engine::write(BufferHandle buffer, uint64_t offset, std::span<const std::byte> bytes) {
+  return impl->write(buffer, offset, bytes);
+}
+
+Expected<void> Engine::read(BufferHandle buffer, uint64_t offset, std::span<std::byte> bytes) {
+  return impl->read(buffer, offset, bytes);
+}
+
+Expected<Ticket> Engine::submit(const Batch &batch, const SubmitOptions &options) {
+  return impl->submit(batch, options);
+}
+Expected<bool> Engine::poll(Ticket ticket) { return impl->poll(ticket); }
+Expected<BatchResult> Engine::wait(Ticket ticket) { return impl->wait(ticket); }
+
+void Engine::waitForPromotions() { impl->promotions().waitIdle(); }
+std::vector<Promotion> Engine::promotions() const { return impl->promotions().list(); }
+std::vector<HeatRow> Engine::heat() const { return impl->dispatch().heat(); }
+
+} // namespace mk

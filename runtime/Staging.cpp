@@ -1,0 +1,277 @@
+//===- Staging.cpp - Builds the launches of a batch -----------------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Layout of the staging memory: the fault counters, one u32 for each launch; for each launch its input; and, behind
+// what is copied, room for its fault records. Sections are 256-byte aligned.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Staging.h"
+#include "IsaLayout.h"
+#include <algorithm>
+#include <cstring>
+
+namespace mk {
+
+static constexpr uint64_t alignUp(uint64_t bytes) { return (bytes + 255) / 256 * 256; }
+
+/// Instances whose slots are read together: they stay in the cache while their words go to the columns.
+static constexpr size_t TileInstances = 256;
+
+Staging::~Staging() {
+  if (image && !device.info().hostAddressable)
+    device.releaseHost(image);
+  if (base)
+    memory.release(base);
+}
+
+//===----------------------------------------------------------------------===//
+// Planning
+//===----------------------------------------------------------------------===//
+
+static uint32_t loadWord(std::span<const abi::Slot> slots, uint32_t first, uint32_t offset) {
+  uint32_t word;
+  std::memcpy(&word, reinterpret_cast<const std::byte *>(&slots[first]) + offset, sizeof word);
+  return word;
+}
+
+/// Which argument words are not the same in all instances.
+static std::vector<bool> findVarying(std::span<const abi::Slot> slots, const WorkList &list) {
+  const std::vector<uint32_t> &words = list.unit->words;
+  std::vector<bool> varies(words.size());
+  std::vector<uint32_t> open(words.size());
+  for (uint32_t i = 0; i < words.size(); ++i)
+    open[i] = i;
+  for (size_t begin = 0; begin < list.firsts.size() && !open.empty(); begin += TileInstances) {
+    auto tile = list.firsts.subspan(begin, std::min(TileInstances, list.firsts.size() - begin));
+    std::erase_if(open, [&](uint32_t word) {
+      uint32_t shared = loadWord(slots, list.firsts[0], words[word]);
+      varies[word] = std::any_of(tile.begin(), tile.end(),
+                                 [&](uint32_t first) { return loadWord(slots, first, words[word]) != shared; });
+      return varies[word];
+    });
+  }
+  return varies;
+}
+
+void Staging::plan(std::span<const abi::Slot> slots, const WorkList &list) {
+  if (list.tier == Tier::Interpreter) {
+    Plan &plan = plans.emplace_back();
+    plan.list = list;
+    plan.windows = list.slots != list.firsts.size();
+    return;
+  }
+  // Offsets in an argument table have 32 bits.
+  size_t limit = (uint64_t(1) << 31) / (sizeof(uint32_t) * std::max<size_t>(list.unit->words.size(), 1));
+  for (size_t begin = 0; begin < list.firsts.size(); begin += limit) {
+    Plan &plan = plans.emplace_back();
+    plan.list = list;
+    plan.list.firsts = list.firsts.subspan(begin, std::min(limit, list.firsts.size() - begin));
+    plan.list.slots = plan.list.firsts.size() * list.unit->length;
+    plan.varies = findVarying(slots, plan.list);
+  }
+}
+
+/// The size of an argument table: columns, then the words that all instances share, then each varying word's array.
+static uint64_t tableBytes(const std::vector<bool> &varies, uint64_t instances) {
+  uint64_t varying = uint64_t(std::count(varies.begin(), varies.end(), true));
+  uint64_t head = varies.size() * sizeof(abi::ArgColumn) + (varies.size() - varying) * sizeof(uint32_t);
+  return alignUp(head) + varying * alignUp(instances * sizeof(uint32_t));
+}
+
+Expected<void> Staging::reserve(uint64_t copied, uint64_t total) {
+  if (total > capacity) {
+    // What is there goes first: both together might not fit.
+    if (base)
+      memory.release(base);
+    base = capacity = 0;
+    // Half as much again, so that slowly growing batches do not allocate each time; just enough where memory is scarce.
+    uint64_t wanted = alignUp(total + total / 2);
+    Expected<uint64_t> grown = memory.allocate(wanted, "staging a batch");
+    if (!grown && grown.error().code == ErrorCode::OutOfMemory)
+      grown = memory.allocate(wanted = total, "staging a batch");
+    if (!grown)
+      return tl::unexpected(grown.error());
+    base = *grown;
+    capacity = wanted;
+  }
+  if (device.info().hostAddressable) {
+    image = reinterpret_cast<std::byte *>(base);
+  } else if (copied > imageCapacity) {
+    if (image)
+      device.releaseHost(image);
+    image = nullptr;
+    imageCapacity = 0;
+    uint64_t wanted = alignUp(copied + copied / 2);
+    Expected<std::byte *> grown = device.allocateHost(wanted);
+    if (!grown)
+      return tl::unexpected(grown.error());
+    image = *grown;
+    imageCapacity = wanted;
+  }
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Building
+//===----------------------------------------------------------------------===//
+
+void Staging::writeSlots(const Plan &plan, std::span<const abi::Slot> slots) {
+  auto *to = reinterpret_cast<abi::Slot *>(image + plan.input);
+  auto *order = plan.windows ? reinterpret_cast<uint32_t *>(image + plan.order) : nullptr;
+  uint32_t packed = 0;
+  for (uint32_t first : plan.list.firsts) {
+    if (order)
+      *order++ = packed;
+    uint32_t length = windowLength(slots[first]);
+    for (uint32_t place = 0; place < length; ++place) {
+      to[packed] = slots[first + place];
+      to[packed++].status = uint32_t(abi::SlotStatus::Published);
+    }
+  }
+}
+
+void Staging::writeColumns(const Plan &plan, std::span<const abi::Slot> slots) {
+  const std::vector<uint32_t> &words = plan.list.unit->words;
+  std::span<const uint32_t> firsts = plan.list.firsts;
+  std::byte *table = image + plan.input;
+
+  auto *columns = reinterpret_cast<abi::ArgColumn *>(table);
+  uint32_t shared = uint32_t(words.size() * sizeof(abi::ArgColumn));
+  uint32_t sharedCount = uint32_t(std::count(plan.varies.begin(), plan.varies.end(), false));
+  uint64_t varying = alignUp(shared + sharedCount * sizeof(uint32_t));
+  struct Column {
+    uint32_t word;
+    uint32_t *to;
+  };
+  std::vector<Column> varyingColumns;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (!plan.varies[i]) {
+      columns[i] = {shared, 0};
+      uint32_t word = loadWord(slots, firsts[0], words[i]);
+      std::memcpy(table + shared, &word, sizeof word);
+      shared += sizeof word;
+      continue;
+    }
+    columns[i] = {uint32_t(varying), sizeof(uint32_t)};
+    varyingColumns.push_back({words[i], reinterpret_cast<uint32_t *>(table + varying)});
+    varying += alignUp(firsts.size() * sizeof(uint32_t));
+  }
+
+  for (size_t begin = 0; begin < firsts.size(); begin += TileInstances) {
+    auto tile = firsts.subspan(begin, std::min(TileInstances, firsts.size() - begin));
+    for (Column &column : varyingColumns)
+      for (uint32_t first : tile)
+        *column.to++ = loadWord(slots, first, column.word);
+  }
+}
+
+Expected<void> Staging::build(std::span<const abi::Slot> slots, std::span<const WorkList> lists, uint64_t buffers,
+                              uint64_t bufferCount) {
+  plans.clear();
+  launchList.clear();
+  for (const WorkList &list : lists)
+    plan(slots, list);
+  if (plans.empty())
+    return {};
+
+  uint64_t counters = plans.size() * sizeof(uint32_t);
+  uint64_t end = alignUp(counters);
+  for (Plan &plan : plans) {
+    plan.input = end;
+    if (plan.list.tier != Tier::Interpreter) {
+      end += alignUp(tableBytes(plan.varies, plan.list.firsts.size()));
+      continue;
+    }
+    end += alignUp(plan.list.slots * sizeof(abi::Slot));
+    plan.order = end;
+    if (plan.windows)
+      end += alignUp(plan.list.firsts.size() * sizeof(uint32_t));
+  }
+  uint64_t copied = end;
+  for (Plan &plan : plans) {
+    plan.faults = end;
+    end += alignUp(plan.list.slots * sizeof(abi::FaultRecord));
+  }
+  if (Expected<void> reserved = reserve(copied, end); !reserved)
+    return reserved;
+
+  std::memset(image, 0, counters);
+  for (size_t i = 0; i < plans.size(); ++i) {
+    const Plan &plan = plans[i];
+    bool interpreter = plan.list.tier == Tier::Interpreter;
+    if (interpreter)
+      writeSlots(plan, slots);
+    else
+      writeColumns(plan, slots);
+
+    Launch &launch = launchList.emplace_back();
+    launch.kernel = plan.list.kernel;
+    launch.params.items = plan.list.firsts.size();
+    launch.params.input = base + plan.input;
+    launch.params.order = interpreter && plan.windows ? base + plan.order : 0;
+    launch.params.buffers = buffers;
+    launch.params.bufferCount = bufferCount;
+    launch.params.faults = base + plan.faults;
+    launch.params.faultCount = base + i * sizeof(uint32_t);
+  }
+  if (device.info().hostAddressable)
+    return {};
+  return device.copyToDevice(base, {image, copied});
+}
+
+//===----------------------------------------------------------------------===//
+// Faults
+//===----------------------------------------------------------------------===//
+
+/// The slot of the batch that slot 'slot' of a launch is.
+uint32_t Staging::batchSlot(const Plan &plan, uint32_t slot) const {
+  std::span<const uint32_t> firsts = plan.list.firsts;
+  if (plan.list.unit)
+    return firsts[slot / plan.list.unit->length] + slot % plan.list.unit->length;
+  if (!plan.windows)
+    return firsts[slot];
+  std::span<const uint32_t> order(reinterpret_cast<const uint32_t *>(image + plan.order), firsts.size());
+  size_t item = size_t(std::upper_bound(order.begin(), order.end(), slot) - order.begin()) - 1;
+  return firsts[item] + slot - order[item];
+}
+
+Expected<std::vector<SlotFault>> Staging::readFaults() {
+  std::vector<SlotFault> faults;
+  if (plans.empty())
+    return faults;
+  std::vector<uint32_t> counts(plans.size());
+  if (Expected<void> copied = device.copyFromDevice(base, std::as_writable_bytes(std::span(counts))); !copied)
+    return tl::unexpected(copied.error());
+  std::vector<abi::FaultRecord> records;
+  for (size_t i = 0; i < plans.size(); ++i) {
+    const Plan &plan = plans[i];
+    if (counts[i] == 0)
+      continue;
+    if (counts[i] > plan.list.slots)
+      return makeError(ErrorCode::DeviceFailed, "kernel '" + std::string(plan.list.what) + "' reported " +
+                                                    std::to_string(counts[i]) + " faults for " +
+                                                    std::to_string(plan.list.slots) + " slots: its code is broken");
+    records.resize(counts[i]);
+    if (Expected<void> copied = device.copyFromDevice(base + plan.faults, std::as_writable_bytes(std::span(records)));
+        !copied)
+      return tl::unexpected(copied.error());
+    for (const abi::FaultRecord &record : records) {
+      if (record.slot >= plan.list.slots)
+        return makeError(ErrorCode::DeviceFailed, "kernel '" + std::string(plan.list.what) +
+                                                      "' reported a fault of slot " + std::to_string(record.slot) +
+                                                      " of " + std::to_string(plan.list.slots) +
+                                                      ": its code is broken");
+      faults.push_back({batchSlot(plan, record.slot), record.code, record.detail});
+    }
+  }
+  std::sort(faults.begin(), faults.end(), [](const SlotFault &a, const SlotFault &b) { return a.slot < b.slot; });
+  return faults;
+}
+
+} // namespace mk

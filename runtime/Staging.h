@@ -1,0 +1,84 @@
+//===- Staging.h - Builds the launches of a batch ---------------*- C++ -*-===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Everything that a batch brings to the device (slots, work lists, argument tables) is built in one piece of host
+// memory and copied at once. The device memory behind it is kept from batch to batch.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MK_RUNTIME_STAGING_H
+#define MK_RUNTIME_STAGING_H
+
+#include "CodeUnit.h"
+#include "DeviceMemory.h"
+
+namespace mk {
+
+/// Work items that go to one kernel.
+struct WorkList {
+  Tier tier = Tier::Interpreter;
+  /// Name for people.
+  std::string_view what;
+  const Kernel *kernel = nullptr;
+  Scope scope = Scope::Lane;
+  /// For each item its first slot in the batch, ascending.
+  std::span<const uint32_t> firsts;
+  /// Slots of all items.
+  uint64_t slots = 0;
+  /// Tier::Opcode and Tier::Window: where the argument words lie, and slots of an item.
+  const CodeUnit *unit = nullptr;
+};
+
+class Staging {
+public:
+  Staging(Device &device, DeviceMemory &memory) : device(device), memory(memory) {}
+  ~Staging();
+
+  /// Brings the lists to the device and makes a launch for each: sizes are left to the caller. A list that is too long
+  /// for one argument table becomes several launches.
+  Expected<void> build(std::span<const abi::Slot> slots, std::span<const WorkList> lists, uint64_t buffers,
+                       uint64_t bufferCount);
+  /// The launches of the last build(), and the list that each belongs to.
+  std::span<Launch> launches() { return launchList; }
+  const WorkList &list(size_t launch) const { return plans[launch].list; }
+  /// After the launches have run: what faulted, as slots of the batch, sorted.
+  Expected<std::vector<SlotFault>> readFaults();
+
+private:
+  struct Plan {
+    /// The part of a list that one launch takes.
+    WorkList list;
+    /// The list has windows (Tier::Interpreter).
+    bool windows = false;
+    /// Argument words that differ between instances (the other tiers).
+    std::vector<bool> varies;
+    /// Offsets in the staging memory.
+    uint64_t input = 0, order = 0, faults = 0;
+  };
+
+  void plan(std::span<const abi::Slot> slots, const WorkList &list);
+  Expected<void> reserve(uint64_t copied, uint64_t total);
+  void writeSlots(const Plan &plan, std::span<const abi::Slot> slots);
+  void writeColumns(const Plan &plan, std::span<const abi::Slot> slots);
+  uint32_t batchSlot(const Plan &plan, uint32_t slot) const;
+
+  Device &device;
+  DeviceMemory &memory;
+  std::vector<Plan> plans;
+  std::vector<Launch> launchList;
+
+  /// Device memory, and the host memory that is copied to its beginning (the same where the host can address it).
+  uint64_t base = 0;
+  uint64_t capacity = 0;
+  std::byte *image = nullptr;
+  uint64_t imageCapacity = 0;
+};
+
+} // namespace mk
+
+#endif // MK_RUNTIME_STAGING_H

@@ -1,0 +1,89 @@
+// Every operation survives a trip through the custom, the generic and the bytecode form.
+
+// RUN: mk-opt %s --verify-roundtrip | FileCheck %s
+// RUN: mk-opt %s --mlir-print-op-generic | mk-opt | FileCheck %s
+// RUN: mk-opt %s --emit-bytecode | mk-opt | FileCheck %s
+
+!view = memref<?xf32, strided<[1], offset: ?>>
+
+// CHECK-LABEL: mk.opcode @every_type code(8) scope(lane)
+// CHECK-SAME: i1, %{{.*}}: i8, %{{.*}}: i16, %{{.*}}: i32, %{{.*}}: i64, %{{.*}}: f16, %{{.*}}: bf16, %{{.*}}: f32, %{{.*}}: f64, %{{.*}}: index)
+mk.opcode @every_type code(8) scope(lane) (%a: i1, %b: i8, %c: i16, %d: i32, %e: i64, %f: f16, %g: bf16, %h: f32,
+                                           %i: f64, %j: index) {
+  mk.return
+}
+
+// The last user codes.
+// CHECK-LABEL: mk.opcode @last code(2147483647) scope(block)
+// CHECK: mk.return
+mk.opcode @last code(2147483647) scope(block) (%x: memref<?xi64>, %y: memref<?xf64, strided<[1], offset: ?>>) {
+  mk.return
+}
+
+// CHECK-LABEL: mk.opcode @faults code(65536) scope(lane)
+// CHECK: mk.fault user(7)
+// CHECK: mk.fault user(2147483647) detail %[[V:.*]]
+// CHECK: mk.fault buffer_bounds detail %[[V]] issue(3)
+// CHECK: mk.fault fuel
+mk.opcode @faults code(65536) scope(lane) (%v: i32) {
+  mk.fault user(7)
+  mk.fault user(2147483647) detail %v
+  mk.fault buffer_bounds detail %v issue(3)
+  mk.fault fuel
+  mk.return
+}
+
+// CHECK-LABEL: mk.opcode @copy code(64) scope(block)
+// CHECK-SAME: attributes {mk.note = "kept"}
+mk.opcode @copy code(64) scope(block) (%x: !view, %z: !view) attributes {mk.note = "kept"} {
+  mk.return
+}
+
+// CHECK-LABEL: mk.window @plain
+// CHECK-NEXT: mk.issue @copy(%[[X:.*]], %[[Z:.*]]) :
+// CHECK-NEXT: mk.issue @copy(%[[Z]], %[[X]]) :
+// CHECK-NEXT: }
+mk.window @plain (%x: !view, %z: !view) {
+  mk.issue @copy(%x, %z) : !view, !view
+  mk.issue @copy(%z, %x) : !view, !view
+}
+
+// CHECK-LABEL: mk.window @facts
+// CHECK-SAME: extents([0, 0])
+mk.window @facts (%x: !view, %z: !view) extents([0, 0]) {
+  mk.issue @copy(%x, %z) : !view, !view
+}
+
+// CHECK-LABEL: mk.window @code
+// CHECK-SAME: extents([-1, 0]) fused(2) scope(block) {
+// CHECK-NEXT: mk.fault shift issue(1)
+mk.window @code (%s: f32, %z: !view) extents([-1, 0]) fused(2) scope(block) {
+  mk.fault shift issue(1)
+}
+
+// CHECK-LABEL: mk.kernel @kernel scope(block)
+mk.kernel @kernel scope(block) (%items: i64, %input: i64, %order: i64, %buffers: i64, %bufferCount: i64, %faults: i64,
+                                %faultCount: i64) {
+  %n = arith.index_castui %items : i64 to index
+  // CHECK: mk.distribute (%[[ITEM:.*]]) to %[[N:.*]] {
+  mk.distribute (%item) to %n {
+    // CHECK: %[[A:.*]] = mk.view %{{.*}} size %[[N]] : memref<?xf32>
+    %a = mk.view %input size %n : memref<?xf32>
+    // CHECK: mk.view %{{.*}}[%[[ITEM]]] size %[[N]] : memref<?xf32, strided<[1], offset: ?>>
+    %b = mk.view %input[%item] size %n : !view
+    // CHECK: %[[F:.*]]:2 = mk.task {
+    %f:2 = mk.task {
+      // CHECK: mk.raise %{{.*}} issue(1)
+      mk.raise %items issue(1)
+      // CHECK: mk.raise %{{.*}}{{$}}
+      mk.raise %items
+    } : i64, i64
+    // CHECK: mk.single {
+    mk.single {
+      %c0 = arith.constant 0.0 : f32
+      memref.store %c0, %a[%item] : memref<?xf32>
+      memref.store %c0, %b[%item] : !view
+    }
+  }
+  mk.return
+}

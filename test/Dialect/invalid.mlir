@@ -1,0 +1,306 @@
+// One case for each message of the parsers and verifiers of mk; labels are those of MkOps.td.
+
+// RUN: mk-opt %s --split-input-file --verify-diagnostics
+
+// opcode_c1
+// expected-error @below {{'mk.opcode' op code 7 is reserved for the system; use 8 to 65519 or 65536 to 2147483647}}
+mk.opcode @reserved code(7) scope(lane) () {
+  mk.return
+}
+
+// -----
+
+// opcode_c1: the built-ins at the end of 16 bits
+// expected-error @below {{'mk.opcode' op code 65534 is reserved for the system}}
+mk.opcode @printf code(65534) scope(lane) () {
+  mk.return
+}
+
+// -----
+
+// opcode_c1: bit 31
+// expected-error @below {{'mk.opcode' op code 2147483648 is reserved for the system}}
+mk.opcode @high code(2147483648) scope(lane) () {
+  mk.return
+}
+
+// -----
+
+// expected-error @below {{expected a 32-bit number, but found 4294967296}}
+mk.opcode @wide code(4294967296) scope(lane) () {
+  mk.return
+}
+
+// -----
+
+// expected-error @below {{expected lane or block, but found 'warp'}}
+mk.opcode @scope code(64) scope(warp) () {
+  mk.return
+}
+
+// -----
+
+// opcode_c2
+// expected-note @below {{defined here}}
+mk.opcode @first code(64) scope(lane) () {
+  mk.return
+}
+// expected-error @below {{'mk.opcode' op code 64 is taken by @first}}
+mk.opcode @second code(64) scope(lane) () {
+  mk.return
+}
+
+// -----
+
+// opcode_c3
+// expected-error @below {{'mk.opcode' op argument 1 has type 'vector<4xf32>', but a slot holds i1, i8, i16, i32, i64, f16, bf16, f32, f64, index, memref<?xT> or memref<?xT, strided<[1], offset: ?>> of these}}
+mk.opcode @vector code(64) scope(lane) (%a: i32, %v: vector<4xf32>) {
+  mk.return
+}
+
+// -----
+
+// opcode_c3: a static shape would not be checked against the buffer
+// expected-error @below {{argument 0 has type 'memref<4xf32>'}}
+mk.opcode @static code(64) scope(lane) (%m: memref<4xf32>) {
+  mk.return
+}
+
+// -----
+
+// opcode_c3: memory spaces are the lowering's business
+// expected-error @below {{argument 0 has type 'memref<?xf32, 3>'}}
+mk.opcode @space code(64) scope(lane) (%m: memref<?xf32, 3>) {
+  mk.return
+}
+
+// -----
+
+// opcode_c3
+// expected-error @below {{argument 0 has type 'memref<?xf32, strided<[2], offset: ?>>'}}
+mk.opcode @stride code(64) scope(lane) (%m: memref<?xf32, strided<[2], offset: ?>>) {
+  mk.return
+}
+
+// -----
+
+// opcode_c4
+!view = memref<?xf32, strided<[1], offset: ?>>
+// expected-error @below {{'mk.opcode' op arguments take 13 words, but a slot has 12}}
+mk.opcode @long code(64) scope(lane) (%a: !view, %b: !view, %c: !view, %d: i64, %e: f64) {
+  mk.return
+}
+
+// -----
+
+// opcode_c5
+// expected-error @below {{'mk.opcode' op has 1 results, but writes its results to buffers}}
+"mk.opcode"() <{sym_name = "result", code = 64 : i32, scope = #mk<scope lane>, function_type = () -> i32}> ({
+  "mk.return"() : () -> ()
+}) : () -> ()
+
+// -----
+
+// opcode_c5
+// expected-error @below {{'mk.opcode' op body does not end in mk.return}}
+mk.opcode @open code(64) scope(lane) () {
+  llvm.unreachable
+}
+
+// -----
+
+// window_c1
+// expected-error @below {{'mk.window' op argument 0 has type 'tensor<4xf32>', but a slot holds}}
+mk.window @types (%t: tensor<4xf32>) {
+}
+
+// -----
+
+// window_c2
+mk.opcode @one code(64) scope(lane) (%x: memref<?xf32>) {
+  mk.return
+}
+// expected-error @below {{'mk.window' op has 2 extents but 1 arguments}}
+mk.window @extents (%x: memref<?xf32>) extents([0, 0]) {
+  mk.issue @one(%x) : memref<?xf32>
+}
+
+// -----
+
+// window_c2
+mk.opcode @one code(64) scope(lane) (%x: f32) {
+  mk.return
+}
+// expected-error @below {{'mk.window' op argument 0 is in extent group 0 but is no memref}}
+mk.window @scalar (%x: f32) extents([0]) {
+  mk.issue @one(%x) : f32
+}
+
+// -----
+
+// window_c3
+// expected-error @below {{'mk.window' op has 0 issues, but a window has 1 to 255}}
+mk.window @empty () {
+}
+
+// -----
+
+// window_c3
+mk.opcode @one code(64) scope(lane) () {
+  mk.return
+}
+// expected-error @below {{'mk.window' op is fused but still has 1 issues}}
+mk.window @fused () fused(1) scope(lane) {
+  mk.issue @one()
+}
+
+// -----
+
+// window_c4
+mk.opcode @one code(64) scope(lane) (%x: i32) {
+  mk.return
+}
+// expected-error @below {{'mk.window' op holds more than mk.issue, but is not fused}}
+mk.window @mixed (%x: i32) {
+  // expected-note @below {{this operation}}
+  %y = arith.addi %x, %x : i32
+  mk.issue @one(%y) : i32
+}
+
+// -----
+
+// issue_c1
+mk.window @unknown () {
+  // expected-error @below {{'mk.issue' op callee @nothing is not defined; define it with mk.opcode}}
+  mk.issue @nothing()
+}
+
+// -----
+
+// issue_c1
+// expected-note @below {{it is this}}
+mk.kernel @kernel scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+  mk.return
+}
+mk.window @wrong () {
+  // expected-error @below {{'mk.issue' op callee @kernel is not an mk.opcode}}
+  mk.issue @kernel()
+}
+
+// -----
+
+// issue_c2
+mk.opcode @two code(64) scope(lane) (%x: i32, %y: i32) {
+  mk.return
+}
+mk.window @count (%x: i32) {
+  // expected-error @below {{'mk.issue' op passes 1 arguments, but @two takes 2}}
+  mk.issue @two(%x) : i32
+}
+
+// -----
+
+// issue_c2
+mk.opcode @two code(64) scope(lane) (%x: i32, %y: i32) {
+  mk.return
+}
+mk.window @type (%x: i32, %f: f32) {
+  // expected-error @below {{'mk.issue' op argument 1 has type 'f32', but @two takes 'i32'}}
+  mk.issue @two(%x, %f) : i32, f32
+}
+
+// -----
+
+// fault_c1
+mk.opcode @fault code(64) scope(lane) () {
+  // expected-error @below {{'mk.fault' op kind user needs a code: user(n)}}
+  mk.fault user
+  mk.return
+}
+
+// -----
+
+// fault_c1
+mk.opcode @fault code(64) scope(lane) () {
+  // expected-error @below {{'mk.fault' op code 2147483648 is above 2147483647}}
+  mk.fault user(2147483648)
+  mk.return
+}
+
+// -----
+
+// fault_c1
+mk.opcode @fault code(64) scope(lane) () {
+  // expected-error @below {{'mk.fault' op kind shift takes no code}}
+  mk.fault shift(3)
+  mk.return
+}
+
+// -----
+
+mk.opcode @fault code(64) scope(lane) () {
+  // expected-error @below {{unknown kind of fault 'overheating'; an opcode uses user(n)}}
+  mk.fault overheating
+  mk.return
+}
+
+// -----
+
+// kernel_c1
+// expected-error @below {{'mk.kernel' op takes the 7 launch parameters of the ABI, each i64}}
+mk.kernel @params scope(lane) (%a: i64, %b: i32) {
+  mk.return
+}
+
+// -----
+
+mk.kernel @distribute scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+  %n = arith.constant 4 : index
+  // expected-error @below {{'mk.distribute' op region takes one index, the work item}}
+  "mk.distribute"(%n) ({
+    "mk.yield"() : () -> ()
+  }) : (index) -> ()
+  mk.return
+}
+
+// -----
+
+// task_c1
+mk.kernel @task scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+  // expected-error @below {{'mk.task' op has no result, but answers at least one slot}}
+  "mk.task"() ({
+    "mk.yield"() : () -> ()
+  }) : () -> ()
+  mk.return
+}
+
+// -----
+
+// task_c2
+mk.kernel @task scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+  %r = mk.task {
+    // expected-error @below {{'mk.raise' op names issue 1, but the task answers 1 slots}}
+    mk.raise %a issue(1)
+  } : i64
+  mk.return
+}
+
+// -----
+
+// view_c1
+mk.kernel @view scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+  %n = arith.constant 4 : index
+  // expected-error @below {{'mk.view' op makes 'memref<4xf32>', but a view is memref<?xT> or memref<?xT, strided<[1], offset: ?>>}}
+  %v = mk.view %a size %n : memref<4xf32>
+  mk.return
+}
+
+// -----
+
+// view_c1
+mk.kernel @view scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+  %n = arith.constant 4 : index
+  // expected-error @below {{'mk.view' op has an offset, but 'memref<?xf32>' starts at the address}}
+  %v = mk.view %a[%n] size %n : memref<?xf32>
+  mk.return
+}

@@ -1,0 +1,189 @@
+// RUN: mk-opt %s --mk-guard --split-input-file | FileCheck %s
+
+// An index from outside is compared with the extent, unsigned, so that -1 is out of range too. A failed check marks the
+// slot, skips the access, and a load yields zero.
+// CHECK-LABEL: mk.opcode @bounds
+// CHECK-SAME: (%[[OUT:.*]]: memref<?xi32>, %[[I:.*]]: index)
+// CHECK: %[[N:.*]] = memref.dim %[[OUT]]
+// CHECK: %[[OK:.*]] = arith.cmpi ult, %[[I]], %[[N]]
+// CHECK: %[[V:.*]] = scf.if %[[OK]]
+// CHECK-NEXT: %[[LOADED:.*]] = memref.load %[[OUT]][%[[I]]]
+// CHECK-NEXT: scf.yield %[[LOADED]]
+// CHECK: else
+// CHECK: %[[ZERO:.*]] = arith.constant 0 : i32
+// CHECK: mk.fault buffer_bounds detail
+// CHECK: scf.yield %[[ZERO]]
+// CHECK: scf.if
+// CHECK-NEXT: memref.store %[[V]], %[[OUT]][%[[I]]]
+// CHECK: mk.fault buffer_bounds
+mk.opcode @bounds code(64) scope(lane) (%out: memref<?xi32>, %i: index) {
+  %v = memref.load %out[%i] : memref<?xi32>
+  memref.store %v, %out[%i] : memref<?xi32>
+  mk.return
+}
+
+// -----
+
+// A loop up to the extent of the same memref needs no check; one over another memref does.
+// CHECK-LABEL: mk.opcode @proved
+// CHECK: scf.parallel
+// CHECK-NOT: memref.load %arg1{{.*}}mk.fault
+// CHECK: scf.if
+// CHECK-NEXT: memref.load %arg0
+// CHECK: mk.fault buffer_bounds
+// CHECK-NOT: mk.fault
+// CHECK: memref.store %{{.*}}, %arg1
+// CHECK-NOT: mk.fault
+mk.opcode @proved code(64) scope(block) (%x: memref<?xf32>, %z: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %z, %c0 : memref<?xf32>
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %v = memref.load %x[%i] : memref<?xf32>
+    memref.store %v, %z[%i] : memref<?xf32>
+  }
+  mk.return
+}
+
+// -----
+
+// A lower bound that may be negative proves nothing.
+// CHECK-LABEL: mk.opcode @negative_start
+// CHECK: scf.for
+// CHECK: mk.fault buffer_bounds
+mk.opcode @negative_start code(64) scope(lane) (%z: memref<?xi32>, %from: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0 : i32
+  %start = arith.index_cast %from : i32 to index
+  %n = memref.dim %z, %c0 : memref<?xi32>
+  scf.for %i = %start to %n step %c1 {
+    memref.store %zero, %z[%i] : memref<?xi32>
+  }
+  mk.return
+}
+
+// -----
+
+// A window knows which memrefs have equal extents.
+// CHECK-LABEL: mk.window @extents
+// CHECK-NOT: mk.fault
+// CHECK: memref.store
+mk.window @extents (%x: memref<?xf32>, %z: memref<?xf32>) extents([0, 0]) fused(1) scope(block) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %z, %c0 : memref<?xf32>
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %v = memref.load %x[%i] : memref<?xf32>
+    memref.store %v, %z[%i] : memref<?xf32>
+  }
+}
+
+// -----
+
+// Local memory has a known extent, and range analysis knows the masked index.
+// CHECK-LABEL: mk.opcode @local
+// CHECK: memref.store %{{.*}}, %alloca
+// CHECK-NOT: mk.fault
+// CHECK: memref.load %alloca
+mk.opcode @local code(64) scope(lane) (%i: index) {
+  %c7 = arith.constant 7 : index
+  %one = arith.constant 1 : i32
+  %m = memref.alloca() : memref<8xi32>
+  %j = arith.andi %i, %c7 : index
+  memref.store %one, %m[%j] : memref<8xi32>
+  %v = memref.load %m[%j] : memref<8xi32>
+  mk.return
+}
+
+// -----
+
+// CHECK-LABEL: mk.opcode @division
+// CHECK-SAME: (%[[A:.*]]: i32, %[[B:.*]]: i32)
+// CHECK: %[[NONZERO:.*]] = arith.cmpi ne, %[[B]], %{{.*}} : i32
+// CHECK: scf.if %[[NONZERO]]
+// CHECK-NEXT: arith.divui
+// CHECK: mk.fault division detail %[[B]]
+// A signed one can overflow as well.
+// CHECK: arith.constant -2147483648
+// CHECK: arith.constant -1
+// CHECK: arith.remsi
+// CHECK: mk.fault division
+// A constant divisor is fine.
+// CHECK-NOT: mk.fault
+// CHECK: mk.return
+mk.opcode @division code(64) scope(lane) (%a: i32, %b: i32) {
+  %c3 = arith.constant 3 : i32
+  %q = arith.divui %a, %b : i32
+  %r = arith.remsi %a, %b : i32
+  %s = arith.divsi %a, %c3 : i32
+  mk.return
+}
+
+// -----
+
+// CHECK-LABEL: mk.opcode @shift
+// CHECK-SAME: (%[[A:.*]]: i32, %[[B:.*]]: i32)
+// CHECK: %[[OK:.*]] = arith.cmpi ult, %[[B]], %{{.*}} : i32
+// CHECK: scf.if %[[OK]]
+// CHECK-NEXT: arith.shli
+// CHECK: mk.fault shift detail %[[B]]
+// A masked amount is fine.
+// CHECK-NOT: mk.fault
+// CHECK: mk.return
+mk.opcode @shift code(64) scope(lane) (%a: i32, %b: i32) {
+  %c31 = arith.constant 31 : i32
+  %l = arith.shli %a, %b : i32
+  %m = arith.andi %b, %c31 : i32
+  %r = arith.shrui %a, %m : i32
+  mk.return
+}
+
+// -----
+
+// CHECK-LABEL: mk.opcode @fuel
+// CHECK: %[[W:.*]]:2 = scf.while (%{{.*}} = %{{.*}}, %[[COUNT:.*]] = %{{.*}}) : (i32, i64)
+// CHECK: arith.cmpi ult, %[[COUNT]]
+// CHECK: arith.cmpi ugt, %[[W]]#1
+// CHECK: mk.fault fuel
+mk.opcode @fuel code(64) scope(lane) (%x: i32) {
+  %one = arith.constant 1 : i32
+  %r = scf.while (%v = %x) : (i32) -> i32 {
+    %go = arith.cmpi ne, %v, %one : i32
+    scf.condition(%go) %v : i32
+  } do {
+  ^bb0(%v: i32):
+    %n = arith.addi %v, %v : i32
+    scf.yield %n : i32
+  }
+  mk.return
+}
+
+// -----
+
+// CHECK-LABEL: mk.opcode @step
+// CHECK: %[[OK:.*]] = arith.cmpi sgt
+// CHECK: mk.fault loop_step
+// CHECK: %[[STEP:.*]] = arith.select %[[OK]]
+// CHECK: %[[END:.*]] = arith.select %[[OK]]
+// CHECK: scf.for %{{.*}} = %{{.*}} to %[[END]] step %[[STEP]]
+mk.opcode @step code(64) scope(lane) (%n: index, %s: i32) {
+  %c0 = arith.constant 0 : index
+  %step = arith.index_cast %s : i32 to index
+  scf.for %i = %c0 to %n step %step {
+    mk.fault user(1)
+  }
+  mk.return
+}
+
+// -----
+
+// Atomics are accesses too.
+// CHECK-LABEL: mk.opcode @atomic
+// CHECK: scf.if
+// CHECK-NEXT: memref.atomic_rmw addi
+// CHECK: mk.fault buffer_bounds
+mk.opcode @atomic code(64) scope(lane) (%m: memref<?xi32>, %i: index, %v: i32) {
+  %old = memref.atomic_rmw addi %v, %m[%i] : (i32, memref<?xi32>) -> i32
+  mk.return
+}

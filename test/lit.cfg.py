@@ -1,0 +1,46 @@
+"""lit configuration: which files are tests, what they may use, and what this machine has."""
+
+import os
+import shutil
+import sys
+
+import lit.formats
+
+config.name = "megakernel"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["Unit", "Data", "Inputs"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.mk_binary_dir, "test")
+
+path = [os.path.join(config.mk_binary_dir, "bin"), config.llvm_tools_dir, os.environ.get("PATH", "")]
+config.environment["PATH"] = os.pathsep.join(path)
+# A variable that a test captures is forgotten at the next label, so that tests do not lean on each other.
+config.environment["FILECHECK_OPTS"] = "-enable-var-scope"
+for name in ("HOME", "CUDA_HOME", "CUDA_PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+
+config.substitutions.append(("%python", sys.executable))
+config.substitutions.append(("%examples", os.path.join(config.mk_source_dir, "examples")))
+
+
+def find_ptxas():
+    homes = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda"]
+    candidates = [os.path.join(home, "bin", "ptxas") for home in homes if home]
+    return next((c for c in candidates if os.access(c, os.X_OK)), None) or shutil.which("ptxas")
+
+
+# %assemble CHIP FILE: ptxas takes the PTX. Where it is not installed, tests still check the text.
+ptxas = find_ptxas()
+if ptxas:
+    config.available_features.add("ptxas")
+    config.substitutions.append(("%assemble", f"{ptxas} -o /dev/null --gpu-name"))
+else:
+    lit_config.note("ptxas is not installed: the PTX of the tests is not assembled")
+    config.substitutions.append(("%assemble", ": assemble"))
+
+if os.path.exists("/dev/nvidiactl"):
+    config.available_features.add("cuda")
+else:
+    lit_config.note("no GPU: tests that need one are unsupported here")
