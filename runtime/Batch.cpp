@@ -119,9 +119,9 @@ static Expected<void> encodeInteger(ElementType type, const Arg &value, uint32_t
   bool fits =
       negative ? type != ElementType::Index && int64_t(bits) >= -(int64_t(1) << (width - 1)) : bits >> width == 0;
   if (!fits) {
-    std::string low = type == ElementType::Index ? "0" : "-" + std::to_string(uint64_t(1) << (width - 1));
-    return invalid(describe(value) + " is beyond the range of " + stringifyElementType(type) + ", which is " + low +
-                   " to " + std::to_string((uint64_t(1) << width) - 1));
+    int64_t least = type == ElementType::Index ? 0 : -(int64_t(1) << (width - 1));
+    return invalid(describe(value) + " is beyond the range of " + stringifyElementType(type) + ", which is " +
+                   std::to_string(least) + " to " + std::to_string((uint64_t(1) << width) - 1));
   }
   words[0] = uint32_t(bits) & uint32_t((uint64_t(1) << width) - 1);
   return {};

@@ -275,9 +275,11 @@ Expected<void> Dispatcher::run(Ticket ticket, std::span<const abi::Slot> slots, 
   if (Expected<void> built = staging.build(slots, lists, buffers.deviceAddress(), buffers.rows().size()); !built)
     return built;
   std::span<Launch> launches = staging.launches();
+  if (launches.empty())
+    return {};
   for (size_t i = 0; i < launches.size(); ++i)
     size(launches[i], staging.list(i), result.recommendation);
-  if (Expected<void> ran = device.run(launches); !ran)
+  if (Expected<void> ran = device.run(staging.toDevice(), launches, staging.fromDevice()); !ran)
     return ran;
   Expected<std::vector<SlotFault>> faults = staging.readFaults();
   if (!faults)

@@ -119,25 +119,31 @@ std::string WindowSignature::str(const Isa &isa) const {
   for (const Issue &issue : issues) {
     if (!text.empty())
       text += ' ';
-    text += issue.opcode < isa.opcodes.size() ? isa.opcodes[issue.opcode].name : "?" + std::to_string(issue.opcode);
-    text += '(';
-    for (size_t i = 0; i < issue.operands.size(); ++i)
-      text += (i ? "," : "") + std::to_string(issue.operands[i]);
-    text += ')';
+    text += isa.opcodes[issue.opcode].name;
+    char separator = '(';
+    for (uint32_t operand : issue.operands) {
+      text += separator;
+      text += std::to_string(operand);
+      separator = ',';
+    }
+    text += issue.operands.empty() ? "()" : ")";
   }
 
   // Types follow from the opcodes. Of the extents only groups of two and more are told: the rest follows from them.
-  bool first = true;
+  const char *separator = " | ";
   for (size_t i = 0; i < extents.size(); ++i) {
     bool leads = extents[i] >= 0 && std::find(extents.begin(), extents.begin() + i, extents[i]) == extents.begin() + i;
     if (!leads || std::count(extents.begin() + i, extents.end(), extents[i]) < 2)
       continue;
-    text += first ? " | " : " ";
-    first = false;
+    text += separator;
     text += std::to_string(i);
-    for (size_t j = i + 1; j < extents.size(); ++j)
-      if (extents[j] == extents[i])
-        text += "=" + std::to_string(j);
+    for (size_t j = i + 1; j < extents.size(); ++j) {
+      if (extents[j] != extents[i])
+        continue;
+      text += '=';
+      text += std::to_string(j);
+    }
+    separator = " ";
   }
   return text;
 }

@@ -25,7 +25,7 @@ void Promoter::shutDown() {
     thread.join();
 }
 
-size_t Promoter::enqueue(const CodeUnit &unit, Promotion record) {
+size_t Promoter::enqueue(CodeUnit &unit, Promotion record) {
   std::lock_guard lock(mutex);
   size_t promotion = promotions.size();
   promotions.push_back(std::move(record));
@@ -33,7 +33,7 @@ size_t Promoter::enqueue(const CodeUnit &unit, Promotion record) {
     failLocked(promotion, lost->message);
     return promotion;
   }
-  queue.push_back({const_cast<CodeUnit *>(&unit), promotion});
+  queue.push_back({&unit, promotion});
   wake.notify_one();
   return promotion;
 }

@@ -33,7 +33,7 @@ public:
 
   /// Queues 'unit', which must stay where it is until shutDown(). 'record' says why; its state is Queued.
   /// Returns the record's place in list().
-  size_t enqueue(const CodeUnit &unit, Promotion record);
+  size_t enqueue(CodeUnit &unit, Promotion record);
   /// Kernels that were loaded since the last call.
   std::vector<Loaded> takeLoaded();
   /// Notes the first batch that ran on a promotion.

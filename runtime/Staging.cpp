@@ -220,9 +220,18 @@ Expected<void> Staging::build(std::span<const abi::Slot> slots, std::span<const 
     launch.params.faults = base + plan.faults;
     launch.params.faultCount = base + i * sizeof(uint32_t);
   }
-  if (device.info().hostAddressable)
-    return {};
-  return device.copyToDevice(base, {image, copied});
+  imageBytes = copied;
+  return {};
+}
+
+Transfer Staging::toDevice() const {
+  return plans.empty() || device.info().hostAddressable ? Transfer() : Transfer{base, {image, imageBytes}};
+}
+
+/// The fault counters: they come back to where they were in the image.
+Transfer Staging::fromDevice() const {
+  return plans.empty() || device.info().hostAddressable ? Transfer()
+                                                        : Transfer{base, {image, plans.size() * sizeof(uint32_t)}};
 }
 
 //===----------------------------------------------------------------------===//
@@ -245,9 +254,7 @@ Expected<std::vector<SlotFault>> Staging::readFaults() {
   std::vector<SlotFault> faults;
   if (plans.empty())
     return faults;
-  std::vector<uint32_t> counts(plans.size());
-  if (Expected<void> copied = device.copyFromDevice(base, std::as_writable_bytes(std::span(counts))); !copied)
-    return tl::unexpected(copied.error());
+  const auto *counts = reinterpret_cast<const uint32_t *>(image);
   std::vector<abi::FaultRecord> records;
   for (size_t i = 0; i < plans.size(); ++i) {
     const Plan &plan = plans[i];

@@ -39,13 +39,16 @@ public:
   Staging(Device &device, DeviceMemory &memory) : device(device), memory(memory) {}
   ~Staging();
 
-  /// Brings the lists to the device and makes a launch for each: sizes are left to the caller. A list that is too long
-  /// for one argument table becomes several launches.
+  /// Makes a launch for each list: sizes are left to the caller. A list that is too long for one argument table becomes
+  /// several launches.
   Expected<void> build(std::span<const abi::Slot> slots, std::span<const WorkList> lists, uint64_t buffers,
                        uint64_t bufferCount);
   /// The launches of the last build(), and the list that each belongs to.
   std::span<Launch> launches() { return launchList; }
   const WorkList &list(size_t launch) const { return plans[launch].list; }
+  /// What must travel with the launches.
+  Transfer toDevice() const;
+  Transfer fromDevice() const;
   /// After the launches have run: what faulted, as slots of the batch, sorted.
   Expected<std::vector<SlotFault>> readFaults();
 
@@ -77,6 +80,8 @@ private:
   uint64_t capacity = 0;
   std::byte *image = nullptr;
   uint64_t imageCapacity = 0;
+  /// Bytes of the image in use.
+  uint64_t imageBytes = 0;
 };
 
 } // namespace mk

@@ -51,9 +51,8 @@ template <typename Call> static void walk(benchmark::State &state, uint32_t coun
 }
 
 static void recommendCached(benchmark::State &state) {
-  walk(state, state.range(0), [](const LaunchPolicy &policy, const LaunchRequest &request, uint32_t) {
-    return policy.recommend(request);
-  });
+  walk(state, state.range(0),
+       [](const LaunchPolicy &policy, const LaunchRequest &request, uint32_t) { return policy.recommend(request); });
 }
 BENCHMARK(recommendCached)->Arg(1)->Arg(64)->Arg(128);
 
@@ -69,9 +68,8 @@ BENCHMARK(recommendUncached);
 
 /// Misses in a full cache.
 static void recommendEvicting(benchmark::State &state) {
-  walk(state, 4096, [](const LaunchPolicy &policy, const LaunchRequest &request, uint32_t) {
-    return policy.recommend(request);
-  });
+  walk(state, 4096,
+       [](const LaunchPolicy &policy, const LaunchRequest &request, uint32_t) { return policy.recommend(request); });
 }
 BENCHMARK(recommendEvicting);
 

@@ -239,8 +239,9 @@ public:
     return std::make_shared<HostKernel>(code);
   }
 
-  Expected<void> run(std::span<Launch> launches) override {
+  Expected<void> run(const Transfer &toDevice, std::span<Launch> launches, const Transfer &fromDevice) override {
     std::lock_guard lock(runMutex);
+    (void)copyToDevice(toDevice.address, toDevice.host);
     for (Launch &launch : launches) {
       const auto *kernel = dynamic_cast<const HostKernel *>(launch.kernel);
       if (!kernel)
@@ -249,7 +250,7 @@ public:
       pool.run(kernel->function, launch.params);
       launch.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
-    return {};
+    return copyFromDevice(fromDevice.address, fromDevice.host);
   }
 
 private:

@@ -258,7 +258,7 @@ void LaunchPolicy::resetLaunchCacheForThread() { cache.reset(); }
 //===----------------------------------------------------------------------===//
 
 LaunchExpected<LaunchRecommendation> LaunchPolicy::recommend(LaunchRequest request) const {
-  uint32_t hash = mix(hashOf(*this), hashOf(request) | 1);
+  uint32_t hash = static_cast<uint32_t>(hashOf(*this) + hashOf(request));
   if (const LaunchRecommendation *found = cache.find(*this, request, hash))
     return *found;
   auto result = compute(*this, request.withInferredSignals(), std::nullopt);

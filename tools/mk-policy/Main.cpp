@@ -67,8 +67,13 @@ static std::string answer(const std::string &text, size_t number, bool explained
       runCall(line, out);
     }
   } catch (const json::exception &error) {
-    std::string what = error.what();
-    complaint = "not JSON: " + what.substr(what.find("] ") + 2);
+    // "[json.exception.parse_error.101] parse error at line 1, column 7: ...": the line is ours to tell.
+    std::string_view what = error.what();
+    what.remove_prefix(what.find("] ") + 2);
+    constexpr std::string_view line = "parse error at line 1, ";
+    if (what.starts_with(line))
+      what.remove_prefix(line.size());
+    complaint = "not JSON: " + std::string(what);
   }
   if (explained)
     return complaint;
@@ -99,7 +104,7 @@ static int run(const Options &options, std::istream &input, const std::string &n
   if (input.bad())
     return fail("cannot read '" + name + "': " + std::strerror(errno));
   if (!std::cout.flush())
-    return fail(std::string("cannot write the results: ") + std::strerror(errno));
+    return fail("cannot write the results to standard output");
   return failed;
 }
 

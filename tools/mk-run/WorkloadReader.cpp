@@ -130,12 +130,18 @@ private:
     return good;
   }
 
-  std::string parameterNames() const {
+  /// In a fixed order, which a hash table does not have.
+  llvm::SmallVector<StringRef> sortedParameters() const {
     llvm::SmallVector<StringRef> names;
     if (parameters)
       for (const auto &member : *parameters)
         names.push_back(member.first);
     llvm::sort(names);
+    return names;
+  }
+
+  std::string parameterNames() const {
+    llvm::SmallVector<StringRef> names = sortedParameters();
     return names.empty() ? "none" : llvm::join(names, ", ");
   }
 
@@ -183,7 +189,7 @@ private:
       return expression(*text, path, value);
     std::optional<int64_t> number = found.getAsInteger();
     if (!number)
-      return wrong(path, found, "an integer, or a string such as \"$NAME*4\"");
+      return wrong(path, found, R"(an integer, or a string such as "$NAME*4")");
     value = *number;
     return true;
   }
@@ -303,7 +309,7 @@ private:
       return iota(found, path, series);
     }
     if (object->size() != 1)
-      return wrong(path, found, "one of {\"iota\": ...} and {\"random\": ...}");
+      return wrong(path, found, R"(one of {"iota": ...} and {"random": ...})");
     if (const json::Value *value = object->get("iota"))
       return iota(*value, path + ".iota", series);
     return random(*object->get("random"), path + ".random", series);
@@ -371,7 +377,7 @@ private:
     if (bufferIndex.contains(spec.name))
       return fail(path + ".name", "there is already a buffer '" + spec.name + "'");
 
-    const json::Value *type = member(*object, "type", path, "an element type such as \"f32\"");
+    const json::Value *type = member(*object, "type", path, R"(an element type such as "f32")");
     if (!type)
       return false;
     std::optional<ElementType> element = parseElementType(type->getAsString().value_or("").str());
@@ -398,7 +404,7 @@ private:
                                            .Case("read_write", abi::AccessReadWrite)
                                            .Default(std::nullopt);
       if (!access)
-        return wrong(path + ".access", *value, "\"read\", \"write\" or \"read_write\"");
+        return wrong(path + ".access", *value, R"("read", "write" or "read_write")");
       spec.access = *access;
     }
     if (const json::Value *value = object->get("tenants")) {
@@ -651,14 +657,13 @@ private:
       if (!parameters || !parameters->get(name))
         return fail("parameters", "--set gives '" + Twine(name) + "', but the workload has " + parameterNames());
     // Parameters that nothing uses are checked too.
-    if (parameters)
-      for (const auto &member : *parameters) {
-        int64_t value;
-        if (!isName(member.first))
-          return fail("parameters", "found '" + StringRef(member.first) + "', expected a name");
-        if (!parameter(member.first, "parameters", value))
-          return false;
-      }
+    for (StringRef name : sortedParameters()) {
+      int64_t value;
+      if (!isName(name))
+        return fail("parameters", "found '" + name + "', expected a name");
+      if (!parameter(name, "parameters", value))
+        return false;
+    }
 
     const json::Value *buffers = member(*object, "buffers", "", "the list of buffers");
     const json::Array *bufferList = buffers ? array(*buffers, "buffers", "buffers") : nullptr;

@@ -63,6 +63,13 @@ struct Launch {
   double seconds = 0;
 };
 
+/// Bytes that travel between the host and the device; none when 'host' is empty. They are fastest from and to memory of
+/// allocateHost().
+struct Transfer {
+  uint64_t address = 0;
+  std::span<std::byte> host;
+};
+
 /// Thread safety: calls may come from several threads; run() calls exclude each other.
 class Device {
 public:
@@ -88,9 +95,11 @@ public:
   /// Loads code. Checks its ABI version. May take milliseconds (a driver compiles PTX).
   virtual Expected<std::shared_ptr<Kernel>> load(const KernelCode &code) = 0;
 
-  /// Runs the launches one after the other, waits for the last, and fills in their times. After a kernel has failed
-  /// (on a GPU: an illegal address, say) the device is lost: this and every later call return DeviceFailed.
-  virtual Expected<void> run(std::span<Launch> launches) = 0;
+  /// Copies to the device, runs the launches one after the other, copies from the device, waits for all of it, and
+  /// fills in the launches' times. One call costs less than its parts. After a kernel has failed (on a GPU: an illegal
+  /// address, say) the device is lost: this and every later call return DeviceFailed.
+  virtual Expected<void> run(const Transfer &toDevice, std::span<Launch> launches, const Transfer &fromDevice) = 0;
+  Expected<void> run(std::span<Launch> launches) { return run({}, launches, {}); }
 };
 
 /// Options of the host device.

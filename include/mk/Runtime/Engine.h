@@ -51,8 +51,9 @@ struct View {
 /// argument (rounded to its type).
 using Arg = std::variant<View, uint64_t, int64_t, double>;
 
-/// Packs 'value' into the argument words at 'words' (type.words() of them). A whole-buffer argument takes a View with
-/// offset 0 and count 0. InvalidArgument when the value does not fit the type.
+/// Packs 'value' into the argument words at 'words' (type.words() of them). An integer of n bits takes -2^(n-1) to
+/// 2^n-1, an index 0 to 2^32-1. A float is rounded to nearest, ties to even; infinities and NaN pass. A whole-buffer
+/// argument takes a View with offset 0 and count 0. InvalidArgument when the value does not fit the type.
 Expected<void> encodeArg(const ArgType &type, const Arg &value, uint32_t *words);
 
 /// Slots and windows that are submitted together.
@@ -97,7 +98,7 @@ std::string describeFault(const SlotFault &fault);
 /// One launch for a batch.
 struct TierRun {
   Tier tier = Tier::Interpreter;
-  /// The opcode's or window's name; "lane" or "block" for an interpreter.
+  /// The opcode's name, the readable form of the window's signature, or "lane" or "block" for an interpreter.
   std::string what;
   /// Slots answered, and the work items they came in.
   uint64_t slots = 0;
@@ -130,12 +131,14 @@ const char *stringifyPromotionState(PromotionState state);
 struct Promotion {
   /// Tier::Opcode or Tier::Window.
   Tier tier = Tier::Opcode;
+  /// As in TierRun.
   std::string what;
   PromotionState state = PromotionState::Queued;
-  /// The count that made it a candidate, the threshold, and the batch (ticket) in which that was seen.
+  /// The recent count that made it a candidate, the threshold, and the batch (ticket) in which that was seen.
   uint32_t count = 0;
   uint32_t threshold = 0;
   uint64_t ticket = 0;
+  /// What the policy said then, for all candidates of the batch.
   PromotionEvidence evidence;
   /// Compile and load time in seconds, once known.
   double compileSeconds = 0;
@@ -149,21 +152,26 @@ struct Promotion {
 /// Heat of one opcode or window.
 struct HeatRow {
   Tier tier = Tier::Opcode;
+  /// As in TierRun.
   std::string what;
-  /// Executions in all, and in the decaying window of observation.
+  /// Executions in all.
   uint64_t total = 0;
+  /// Executions in the decaying window of observation, which are what promotes. A slot inside a window is evidence for
+  /// its window alone: of its opcode it raises the total only.
   double recent = 0;
 };
 
 struct EngineOptions {
+  /// Asked before every batch. It can refuse the batch, sizes its launches, and says when hot code is to be promoted.
+  /// The rest of what it says (pressure, hit capacity, topology, ageing) is reported in the BatchResult.
   LaunchPolicy policy;
   /// False: everything stays with the interpreter.
   bool promote = true;
   /// The time in which a heat count halves, in seconds.
   double heatHalfLife = 1.0;
-  /// Bytes that buffers and staging may take together; 0 for no bound.
+  /// Bytes of device memory that buffers, their table and staging may take together; 0 for no bound.
   uint64_t memoryBudget = 0;
-  /// Most kinds of windows that are tracked at once; the coldest is forgotten.
+  /// Most kinds of windows that are tracked at once; the coldest of those without a promotion are forgotten.
   uint32_t maxWindows = 1024;
 };
 
@@ -185,7 +193,8 @@ using Ticket = uint64_t;
 /// Thread safety: all members may be called from several threads.
 class Engine {
 public:
-  /// Compiles and loads the interpreters. 'device' and 'code' are owned by the engine from here on.
+  /// Compiles and loads the interpreters. 'device' and 'code' are owned by the engine from here on. InvalidArgument for
+  /// an ISA that contradicts itself; the errors of the provider and of the device.
   static Expected<std::unique_ptr<Engine>> create(std::unique_ptr<Device> device, std::unique_ptr<CodeProvider> code,
                                                   EngineOptions options = {});
   /// Finishes all submitted batches.
@@ -196,21 +205,27 @@ public:
   const Isa &isa() const;
   const DeviceInfo &device() const;
 
-  /// A buffer of 'count' elements, zero-filled.
+  /// A buffer of 'count' elements, zero-filled. Bit t of 'tenants' allows tenant t. OutOfMemory beyond the device or
+  /// the budget.
   Expected<BufferHandle> allocate(ElementType type, uint64_t count, uint32_t access = abi::AccessReadWrite,
                                   uint32_t tenants = ~0u);
-  /// Frees a buffer once the batches submitted so far are done.
+  /// Frees a buffer once the batches submitted so far are done. From now on the handle is unknown, and in batches
+  /// submitted later its use is a fault (until a new buffer takes it over).
   Expected<void> release(BufferHandle buffer);
-  /// Copies to or from a buffer, from byte 'offset' on, after the batches submitted so far.
+  /// Copies to or from a buffer, from byte 'offset' on, after the batches submitted so far. NotFound for no such
+  /// buffer, InvalidArgument beyond its end.
   Expected<void> write(BufferHandle buffer, uint64_t offset, std::span<const std::byte> bytes);
   Expected<void> read(BufferHandle buffer, uint64_t offset, std::span<std::byte> bytes);
 
   /// Checks the whole batch (opcodes, tenants, priorities, window shapes) and queues it, or refuses it whole. What only
-  /// shows at run time (handles, views, indexes) becomes a fault of its slot.
+  /// shows at run time (handles, views, indexes) becomes a fault of its slot. Status words are ignored. NotFound for an
+  /// opcode that the ISA lacks, else InvalidArgument; both name the slot.
   Expected<Ticket> submit(const Batch &batch, const SubmitOptions &options = {});
-  /// True when the batch is done.
+  /// True when the batch is done, well or not. NotFound for a ticket that does not exist or was waited for.
   Expected<bool> poll(Ticket ticket);
-  /// Waits for the batch and takes its result; a ticket can be waited for once.
+  /// Waits for the batch and takes its result, which is kept until then. A ticket can be waited for once: NotFound
+  /// later, or when it does not exist. The error of a batch that did not run: the policy refused it, memory was
+  /// exhausted, the device is lost (DeviceFailed, for every batch from then on).
   Expected<BatchResult> wait(Ticket ticket);
 
   /// Waits until no promotion is queued or compiling (for tests and for measurements of the steady state).

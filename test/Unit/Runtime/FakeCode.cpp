@@ -285,7 +285,7 @@ Expected<std::shared_ptr<Kernel>> FlakyDevice::load(const KernelCode &code) {
   return host->load(code);
 }
 
-Expected<void> FlakyDevice::run(std::span<Launch> launches) {
+Expected<void> FlakyDevice::run(const Transfer &toDevice, std::span<Launch> launches, const Transfer &fromDevice) {
   std::function<void()> before;
   {
     std::lock_guard lock(control->mutex);
@@ -296,7 +296,7 @@ Expected<void> FlakyDevice::run(std::span<Launch> launches) {
   }
   if (before)
     before();
-  return host->run(launches);
+  return host->run(toDevice, launches, fromDevice);
 }
 
 //===----------------------------------------------------------------------===//

@@ -109,7 +109,7 @@ public:
     return host->fill(address, value, bytes);
   }
   Expected<std::shared_ptr<Kernel>> load(const KernelCode &code) override;
-  Expected<void> run(std::span<Launch> launches) override;
+  Expected<void> run(const Transfer &toDevice, std::span<Launch> launches, const Transfer &fromDevice) override;
 
 private:
   std::shared_ptr<Control> control;

@@ -111,6 +111,26 @@ TEST(HostDevice, MemoryIsCountedAlignedAndCopied) {
   EXPECT_EQ(device->bytesInUse(), 1u);
 }
 
+static void addOne(const abi::LaunchParams *params, uint64_t begin, uint64_t end) {
+  for (uint64_t i = begin; i < end; ++i)
+    ++reinterpret_cast<uint32_t *>(params->input)[i];
+}
+
+TEST(HostDevice, TransfersTravelWithARun) {
+  std::unique_ptr<Device> device = createHostDevice({2});
+  auto kernel = device->load(makeKernel(addOne));
+  ASSERT_TRUE(kernel);
+  uint64_t memory = *device->allocate(400);
+  std::vector<uint32_t> in(100, 41), out(100, 0);
+  Launch launch;
+  launch.kernel = kernel->get();
+  launch.params.items = 100;
+  launch.params.input = memory;
+  ASSERT_TRUE(device->run({memory, std::as_writable_bytes(std::span(in))}, {&launch, 1},
+                          {memory, std::as_writable_bytes(std::span(out))}));
+  EXPECT_EQ(out, std::vector<uint32_t>(100, 42));
+}
+
 TEST(HostDevice, RefusesAbsurdSizes) {
   std::unique_ptr<Device> device = createHostDevice({1});
   for (uint64_t bytes : {uint64_t(1) << 50, UINT64_MAX, UINT64_MAX - 255}) {

@@ -147,6 +147,9 @@ TEST(PolicyVectors, Recommendations) {
     SCOPED_TRACE(line["id"].get<std::string>());
     LaunchPolicy policy = readRecord<LaunchPolicy>(line["policy"]);
     LaunchRequest request = readRecord<LaunchRequest>(line["request"]);
+    // What is printed can be asked again.
+    EXPECT_EQ(json::parse(policy.str()), line["policy"]);
+    EXPECT_EQ(json::parse(request.str()), line["request"]);
     if (line["fn"] == "recommend_with_previous_topology") {
       auto result = policy.recommendWithPreviousTopology(request, readTopology(line["previous_topology"]));
       EXPECT_EQ(outcome(result), line["expect"]);

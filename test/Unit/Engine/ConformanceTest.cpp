@@ -1,0 +1,481 @@
+//===- ConformanceTest.cpp - What opcodes mean, on every device and tier ----===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each case runs on each device (the host, and the first GPU where there is one), by the interpreter and by promoted
+// code, and is compared with a plain loop. A promoted case runs twice: the first time is cold and makes its opcodes and
+// windows hot, the second time is checked to have run where it should.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mk/Engine.h"
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+
+using namespace mk;
+
+namespace {
+
+// GoogleTest brings in the C++ ABI's ::abi as well.
+namespace abi = mk::abi;
+
+using Faults = std::vector<std::tuple<uint32_t, uint32_t, uint32_t>>;
+
+class Conformance : public testing::TestWithParam<std::tuple<std::string, bool>> {
+protected:
+  void SetUp() override {
+    auto [device, promoted] = GetParam();
+    if (device != "host") {
+      auto present = createDevice(device);
+      if (!present)
+        GTEST_SKIP() << present.error().message;
+    }
+    OpenOptions options;
+    options.device = device;
+    options.promote = promoted;
+    options.policy.hotOpcodeThreshold = 1;
+    options.policy.hotWindowThreshold = 1;
+    options.heatHalfLife = 1e9;
+    const char *folder = std::getenv("MK_TEST_SOURCE_DIR");
+    auto opened = openEngineFile(std::string(folder ? folder : MK_TEST_SOURCE_DIR) + "/conformance.mlir", options);
+    ASSERT_TRUE(opened) << opened.error().message;
+    engine = std::move(*opened);
+  }
+
+  bool promoted() const { return std::get<1>(GetParam()); }
+
+  template <typename T>
+  BufferHandle makeBuffer(ElementType type, const std::vector<T> &values, uint32_t access = abi::AccessReadWrite,
+                          uint32_t tenants = ~0u) {
+    auto handle = engine->allocate(type, values.size(), access, tenants);
+    EXPECT_TRUE(handle) << handle.error().message;
+    fill(*handle, values);
+    return *handle;
+  }
+  template <typename T> void fill(BufferHandle buffer, const std::vector<T> &values) {
+    auto written = engine->write(buffer, 0, std::as_bytes(std::span(values)));
+    EXPECT_TRUE(written) << written.error().message;
+  }
+  template <typename T> std::vector<T> contents(BufferHandle buffer, size_t count) {
+    std::vector<T> values(count);
+    auto read = engine->read(buffer, 0, std::as_writable_bytes(std::span(values)));
+    EXPECT_TRUE(read) << read.error().message;
+    return values;
+  }
+
+  BatchResult submit(const Batch &batch) {
+    auto ticket = engine->submit(batch);
+    EXPECT_TRUE(ticket) << ticket.error().message;
+    auto result = engine->wait(*ticket);
+    EXPECT_TRUE(result) << result.error().message;
+    return *result;
+  }
+
+  /// Runs the batch on the tier of this case. 'reset' restores what the batch changes. All slots that 'onTier' counts
+  /// must have been answered by promoted code when the case is promoted.
+  BatchResult run(const Batch &batch, const std::function<void()> &reset = [] {}, int64_t onTier = -1) {
+    reset();
+    BatchResult result = submit(batch);
+    if (!promoted()) {
+      for (const TierRun &launch : result.runs)
+        EXPECT_EQ(launch.tier, Tier::Interpreter);
+      return result;
+    }
+    engine->waitForPromotions();
+    for (const Promotion &promotion : engine->promotions())
+      EXPECT_EQ(promotion.state, PromotionState::Live) << promotion.what << ": " << promotion.error;
+    reset();
+    result = submit(batch);
+    int64_t hot = 0;
+    for (const TierRun &launch : result.runs)
+      if (launch.tier != Tier::Interpreter)
+        hot += launch.slots;
+    EXPECT_EQ(hot, onTier < 0 ? int64_t(batch.size()) : onTier);
+    return result;
+  }
+
+  static Faults faultsOf(const BatchResult &result) {
+    Faults faults;
+    for (const SlotFault &fault : result.faults)
+      faults.emplace_back(fault.slot, fault.code, fault.detail);
+    return faults;
+  }
+
+  void add(Batch &batch, const char *opcode, std::vector<Arg> args, uint32_t tenant = 0) {
+    auto added = batch.add(opcode, args, tenant);
+    ASSERT_TRUE(added) << added.error().message;
+  }
+  void addWindow(Batch &batch, const char *window, std::vector<Arg> args) {
+    auto added = batch.addWindow(window, args);
+    ASSERT_TRUE(added) << added.error().message;
+  }
+
+  template <typename T>
+  void checkType(const char *opcode, ElementType type, const std::vector<Arg> &values, const std::vector<T> &expected) {
+    BufferHandle out = makeBuffer(type, std::vector<T>(values.size() + 1));
+    Batch batch(engine->isa());
+    for (size_t i = 0; i < values.size(); ++i)
+      add(batch, opcode, {View{out}, uint64_t(i), values[i]});
+    BatchResult result = run(batch, [&] { fill(out, std::vector<T>(values.size() + 1)); });
+    EXPECT_TRUE(result.faults.empty());
+    std::vector<T> want = expected;
+    want.push_back(T());
+    EXPECT_EQ(contents<T>(out, want.size()), want) << opcode;
+  }
+
+  std::unique_ptr<Engine> engine;
+};
+
+constexpr uint32_t code(abi::FaultCode fault) { return uint32_t(fault); }
+Arg signedArg(int64_t value) { return value; }
+Arg number(uint64_t value) { return value; }
+
+//===----------------------------------------------------------------------===//
+// Arguments
+//===----------------------------------------------------------------------===//
+
+TEST_P(Conformance, IntegerArguments) {
+  checkType<uint32_t>("put_i1", ElementType::I32, {number(0), number(1)}, {0, 1});
+  checkType<int8_t>("put_i8", ElementType::I8, {signedArg(-128), signedArg(127), number(5)}, {-128, 127, 5});
+  checkType<int16_t>("put_i16", ElementType::I16, {signedArg(-32768), number(32767)}, {-32768, 32767});
+  checkType<uint32_t>("put_i32", ElementType::I32, {number(0xFFFFFFFF), signedArg(-2)}, {0xFFFFFFFF, 0xFFFFFFFE});
+  checkType<uint64_t>("put_i64", ElementType::I64, {number(0x0123456789ABCDEF), signedArg(-1)},
+                      {0x0123456789ABCDEF, ~uint64_t(0)});
+  // An index is zero-extended.
+  checkType<uint64_t>("put_index", ElementType::I64, {number(0xFFFFFFFF), number(7)}, {0xFFFFFFFF, 7});
+}
+
+TEST_P(Conformance, FloatArguments) {
+  checkType<float>("put_f32", ElementType::F32, {0.1, -0.0, 1e38}, {0.1f, -0.0f, 1e38f});
+  checkType<double>("put_f64", ElementType::F64, {0.1, -1e300}, {0.1, -1e300});
+  checkType<uint16_t>("put_f16", ElementType::F16, {1.0, -2.5, 65504.0}, {0x3C00, 0xC100, 0x7BFF});
+  checkType<uint16_t>("put_bf16", ElementType::BF16, {1.0, -2.5}, {0x3F80, 0xC020});
+}
+
+TEST_P(Conformance, ArithmeticIsNotContracted) {
+  // With one rounding instead of two the result would differ in the last place.
+  float x = 1.0f, y = 1.1f;
+  volatile float product = x * y;
+  while (product + x == __builtin_fmaf(x, y, x)) {
+    x += 0.37f;
+    product = x * y;
+  }
+  BufferHandle out = makeBuffer(ElementType::F32, std::vector<float>(1));
+  Batch batch(engine->isa());
+  add(batch, "muladd", {View{out}, number(0), double(x), double(y)});
+  run(batch);
+  EXPECT_EQ(contents<float>(out, 1)[0], product + x);
+}
+
+//===----------------------------------------------------------------------===//
+// Bodies
+//===----------------------------------------------------------------------===//
+
+TEST_P(Conformance, ViewsOfEverySize) {
+  for (uint32_t n : {1u, 7u, 255u, 256u, 257u, 1000u}) {
+    std::vector<float> x(n + 8), y(n + 8), z(n + 8, -1.0f), want(n + 8, -1.0f);
+    std::mt19937 rng(n);
+    for (uint32_t i = 0; i < n + 8; ++i) {
+      x[i] = float(rng() % 1000) / 7;
+      y[i] = float(rng() % 1000) / 3;
+    }
+    BufferHandle bx = makeBuffer(ElementType::F32, x, abi::AccessRead),
+                 by = makeBuffer(ElementType::F32, y, abi::AccessRead), bz = makeBuffer(ElementType::F32, z);
+    Batch batch(engine->isa());
+    add(batch, "add", {View{bx, 3, n}, View{by, 5, n}, View{bz, 2, n}});
+    BatchResult result = run(batch);
+    EXPECT_TRUE(result.faults.empty());
+    for (uint32_t i = 0; i < n; ++i)
+      want[2 + i] = x[3 + i] + y[5 + i];
+    EXPECT_EQ(contents<float>(bz, n + 8), want) << n;
+    for (BufferHandle buffer : {bx, by, bz})
+      EXPECT_TRUE(engine->release(buffer));
+  }
+}
+
+TEST_P(Conformance, EmptyView) {
+  BufferHandle b = makeBuffer(ElementType::F32, std::vector<float>(4, 2.0f));
+  Batch batch(engine->isa());
+  add(batch, "add", {View{b, 4, 0}, View{b, 0, 0}, View{b, 1, 0}});
+  EXPECT_TRUE(run(batch).faults.empty());
+  EXPECT_EQ(contents<float>(b, 4), std::vector<float>(4, 2.0f));
+}
+
+TEST_P(Conformance, LoopShapesInBlockScope) {
+  const uint32_t rows = 13, columns = 37;
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(2 + rows * columns));
+  Batch batch(engine->isa());
+  add(batch, "shapes", {View{m, 0, 1 + rows * columns}, number(100), number(rows), number(columns)});
+  EXPECT_TRUE(run(batch).faults.empty());
+  std::vector<uint32_t> want = {100};
+  for (uint32_t i = 1; i <= rows * columns; ++i)
+    want.push_back(300 + i);
+  want.push_back(0);
+  EXPECT_EQ(contents<uint32_t>(m, want.size()), want);
+}
+
+TEST_P(Conformance, WhileLoops) {
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(4));
+  Batch batch(engine->isa());
+  for (uint64_t i = 0; i < 4; ++i)
+    add(batch, "collatz", {View{m}, number(i), number(std::vector<uint64_t>{1, 6, 27, 837799}[i])});
+  EXPECT_TRUE(run(batch).faults.empty());
+  EXPECT_EQ(contents<uint32_t>(m, 4), (std::vector<uint32_t>{0, 8, 111, 524}));
+}
+
+TEST_P(Conformance, Atomics) {
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(2));
+  std::vector<uint32_t> ones(5000, 1);
+  BufferHandle x = makeBuffer(ElementType::I32, ones);
+  Batch batch(engine->isa());
+  for (uint32_t i = 0; i < 20000; ++i)
+    add(batch, "count", {View{m}, number(0), number(i)});
+  for (uint32_t i = 0; i < 50; ++i)
+    add(batch, "count_all", {View{x, i, 4000}, View{m}});
+  run(batch, [&] { fill(m, std::vector<uint32_t>(2)); });
+  EXPECT_EQ(contents<uint32_t>(m, 2), (std::vector<uint32_t>{uint32_t(uint64_t(20000) * 19999 / 2) + 200000, 0}));
+}
+
+TEST_P(Conformance, ManySlotsOfManyOpcodes) {
+  const uint32_t n = 100000;
+  std::vector<uint32_t> want(n);
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(n));
+  Batch batch(engine->isa());
+  std::mt19937 rng(3);
+  for (uint32_t i = 0; i < n; ++i) {
+    uint32_t x = rng(), y = rng() % 31 + 1;
+    switch (rng() % 3) {
+    case 0:
+      add(batch, "put_i32", {View{m}, number(i), number(x)});
+      want[i] = x;
+      break;
+    case 1:
+      add(batch, "divide", {View{m}, number(i), number(x), number(y)});
+      want[i] = uint32_t(int32_t(x) / int32_t(y));
+      break;
+    default:
+      add(batch, "shift", {View{m}, number(i), number(x), number(y)});
+      want[i] = x << y;
+    }
+  }
+  EXPECT_TRUE(run(batch).faults.empty());
+  EXPECT_EQ(contents<uint32_t>(m, n), want);
+}
+
+//===----------------------------------------------------------------------===//
+// Windows
+//===----------------------------------------------------------------------===//
+
+TEST_P(Conformance, FusedWindow) {
+  const uint32_t tile = 777, tiles = 40, n = tile * tiles;
+  std::vector<float> x(n), y(n), want(n);
+  std::mt19937 rng(9);
+  for (uint32_t i = 0; i < n; ++i) {
+    x[i] = float(rng()) / 1e9f;
+    y[i] = float(rng()) / 1e9f;
+    volatile float s = x[i] + y[i];
+    volatile float t = s * 0.3f;
+    want[i] = t + y[i];
+  }
+  BufferHandle bx = makeBuffer(ElementType::F32, x), by = makeBuffer(ElementType::F32, y),
+               bz = makeBuffer(ElementType::F32, std::vector<float>(n));
+  Batch batch(engine->isa());
+  for (uint32_t t = 0; t < tiles; ++t)
+    addWindow(batch, "chain", {View{bx, t * tile, tile}, View{by, t * tile, tile}, View{bz, t * tile, tile}, 0.3f});
+  EXPECT_TRUE(run(batch, [&] { fill(bz, std::vector<float>(n)); }).faults.empty());
+  EXPECT_EQ(contents<float>(bz, n), want);
+}
+
+TEST_P(Conformance, WindowInPlace) {
+  // x and z are one view: another signature, the same meaning.
+  const uint32_t n = 500;
+  std::vector<float> x(n, 2.0f), y(n, 3.0f);
+  BufferHandle bx = makeBuffer(ElementType::F32, x), by = makeBuffer(ElementType::F32, y);
+  Batch batch(engine->isa());
+  addWindow(batch, "chain", {View{bx, 0, n}, View{by, 0, n}, View{bx, 0, n}, 0.5f});
+  EXPECT_TRUE(run(batch, [&] { fill(bx, x); }).faults.empty());
+  EXPECT_EQ(contents<float>(bx, n), std::vector<float>(n, 5.5f));
+}
+
+TEST_P(Conformance, OverlappingWindowStaysWithTheInterpreter) {
+  // z starts one element after x: fusing the loops would change the result, so such a window has no signature.
+  const uint32_t n = 64;
+  std::vector<float> x(n + 1), want;
+  for (uint32_t i = 0; i <= n; ++i)
+    x[i] = float(i);
+  std::vector<float> y(n, 1.0f);
+  BufferHandle bx = makeBuffer(ElementType::F32, x), by = makeBuffer(ElementType::F32, y),
+               bz = makeBuffer(ElementType::F32, std::vector<float>(n));
+  Batch batch(engine->isa());
+  addWindow(batch, "stencil", {View{bx, 0, n}, View{bx, 1, n}, View{bz, 0, n}, 2.0f});
+  (void)by;
+  if (promoted())
+    run(batch, [&] { fill(bx, x); }, 0);
+}
+
+TEST_P(Conformance, UnfusableWindow) {
+  const uint32_t n = 1000;
+  std::vector<float> x(n), want(n);
+  for (uint32_t i = 0; i < n; ++i)
+    x[i] = float(i * i % 97);
+  for (uint32_t i = 0; i < n; ++i)
+    want[i] = x[i] * 2.0f + (i + 1 < n ? x[i + 1] * 2.0f : 0.0f);
+  BufferHandle bx = makeBuffer(ElementType::F32, x), by = makeBuffer(ElementType::F32, std::vector<float>(n)),
+               bz = makeBuffer(ElementType::F32, std::vector<float>(n));
+  Batch batch(engine->isa());
+  addWindow(batch, "stencil", {View{bx, 0, n}, View{by, 0, n}, View{bz, 0, n}, 2.0f});
+  EXPECT_TRUE(run(batch).faults.empty());
+  EXPECT_EQ(contents<float>(bz, n), want);
+}
+
+TEST_P(Conformance, LaneWindowRunsInOrder) {
+  const uint32_t n = 3000;
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(n));
+  Batch batch(engine->isa());
+  std::vector<uint32_t> want(n);
+  for (uint32_t i = 0; i < n; ++i) {
+    addWindow(batch, "steps", {View{m}, number(i), number(i)});
+    want[i] = (i * 3 + 1) * 3 + 1;
+  }
+  EXPECT_TRUE(run(batch).faults.empty());
+  EXPECT_EQ(contents<uint32_t>(m, n), want);
+}
+
+TEST_P(Conformance, MixedWindow) {
+  const uint32_t n = 300;
+  std::vector<uint32_t> data(1024, 3);
+  data[1000] = 5000;
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(n)), x = makeBuffer(ElementType::I32, data);
+  Batch batch(engine->isa());
+  std::vector<uint32_t> want(n);
+  Faults faults;
+  for (uint32_t i = 0; i < n; ++i) {
+    // The last window looks at the large element.
+    addWindow(batch, "mixed", {View{m}, number(i), number(i + 10), View{x, i == n - 1 ? 900u : 0u, 120}});
+    want[i] = ((i + 10) * 3 + 1) * 3 + 1;
+  }
+  faults.emplace_back(4 * (n - 1) + 2, code(abi::FaultCode::User) + 5, 5000);
+  EXPECT_EQ(faultsOf(run(batch)), faults);
+  EXPECT_EQ(contents<uint32_t>(m, n), want);
+}
+
+//===----------------------------------------------------------------------===//
+// Faults
+//===----------------------------------------------------------------------===//
+
+TEST_P(Conformance, FaultsOfDecoding) {
+  BufferHandle good = makeBuffer(ElementType::I32, std::vector<uint32_t>(8)),
+               readOnly = makeBuffer(ElementType::I32, std::vector<uint32_t>(8), abi::AccessRead),
+               foreign = makeBuffer(ElementType::I32, std::vector<uint32_t>(8), abi::AccessReadWrite, 1u << 3);
+  BufferHandle f = makeBuffer(ElementType::F32, std::vector<float>(16, 1.0f));
+  Batch batch(engine->isa());
+  add(batch, "put_i32", {View{good}, number(0), number(1)});
+  add(batch, "put_i32", {View{0}, number(0), number(1)});
+  add(batch, "put_i32", {View{12345}, number(0), number(1)});
+  add(batch, "put_i32", {View{0xFFFFFFFF}, number(0), number(1)});
+  add(batch, "put_i32", {View{readOnly}, number(0), number(1)});
+  add(batch, "put_i32", {View{foreign}, number(0), number(1)});
+  add(batch, "put_i32", {View{foreign}, number(2), number(9)}, 3);
+  add(batch, "add", {View{f, 8, 9}, View{f, 0, 9}, View{f, 0, 9}});
+  add(batch, "add", {View{f, 0xFFFFFFFF, 0xFFFFFFFF}, View{f, 0, 4}, View{f, 0, 4}});
+  add(batch, "put_i32", {View{good}, number(1), number(2)});
+  Faults want = {{1, code(abi::FaultCode::BufferHandle), 0},          {2, code(abi::FaultCode::BufferHandle), 12345},
+                 {3, code(abi::FaultCode::BufferHandle), 0xFFFFFFFF}, {4, code(abi::FaultCode::BufferAccess), readOnly},
+                 {5, code(abi::FaultCode::TenantRight), foreign},     {7, code(abi::FaultCode::BufferBounds), 17},
+                 {8, code(abi::FaultCode::BufferBounds), 0xFFFFFFFE}};
+  BatchResult result = run(batch, [] {}, 3);
+  EXPECT_EQ(faultsOf(result), want);
+  EXPECT_EQ(contents<uint32_t>(good, 8), (std::vector<uint32_t>{1, 2, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(contents<uint32_t>(readOnly, 8), std::vector<uint32_t>(8));
+  EXPECT_EQ(contents<uint32_t>(foreign, 8), (std::vector<uint32_t>{0, 0, 9, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(contents<float>(f, 16), std::vector<float>(16, 1.0f));
+}
+
+TEST_P(Conformance, FaultsOfBodies) {
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(4, 7));
+  Batch batch(engine->isa());
+  add(batch, "put_i32", {View{m}, number(4), number(1)});
+  add(batch, "put_i32", {View{m}, number(0xFFFFFFFF), number(1)});
+  add(batch, "divide", {View{m}, number(0), number(1), number(0)});
+  add(batch, "divide", {View{m}, number(1), number(0x80000000), number(0xFFFFFFFF)});
+  add(batch, "shift", {View{m}, number(2), number(1), number(32)});
+  add(batch, "strided", {View{m}, number(4), number(0)});
+  add(batch, "strided", {View{m}, number(4), signedArg(-1)});
+  add(batch, "complain", {number(10)});
+  add(batch, "complain", {number(11)});
+  // Two faults in one slot: the smaller code is reported.
+  add(batch, "divide", {View{m}, number(4), number(1), number(0)});
+  Faults want = {{0, code(abi::FaultCode::BufferBounds), 4},
+                 {1, code(abi::FaultCode::BufferBounds), 0xFFFFFFFF},
+                 {2, code(abi::FaultCode::Division), 0},
+                 {3, code(abi::FaultCode::Division), 0xFFFFFFFF},
+                 {4, code(abi::FaultCode::Shift), 32},
+                 {5, code(abi::FaultCode::LoopStep), 0},
+                 {6, code(abi::FaultCode::LoopStep), 0xFFFFFFFF},
+                 {8, code(abi::FaultCode::User) + 77, 11},
+                 {9, code(abi::FaultCode::BufferBounds), 4}};
+  EXPECT_EQ(faultsOf(run(batch, [&] { fill(m, std::vector<uint32_t>(4, 7)); })), want);
+  // A faulted operation yields zero, and what follows goes on.
+  EXPECT_EQ(contents<uint32_t>(m, 4), (std::vector<uint32_t>{0, 0, 0, 7}));
+}
+
+TEST_P(Conformance, FuelEndsAnEndlessLoop) {
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(2));
+  Batch batch(engine->isa());
+  add(batch, "collatz", {View{m}, number(0), number(0)});
+  add(batch, "collatz", {View{m}, number(1), number(6)});
+  EXPECT_EQ(faultsOf(run(batch)), (Faults{{0, code(abi::FaultCode::Fuel), 1 << 24}}));
+  EXPECT_EQ(contents<uint32_t>(m, 2)[1], 8u);
+}
+
+TEST_P(Conformance, SmallestFaultOfATeamWins) {
+  std::vector<uint32_t> data(5000, 1);
+  data[17] = 9000;
+  data[4000] = 2000;
+  data[4500] = 3000;
+  BufferHandle x = makeBuffer(ElementType::I32, data);
+  Batch batch(engine->isa());
+  add(batch, "limit", {View{x, 0, 5000}});
+  add(batch, "limit", {View{x, 18, 3000}});
+  EXPECT_EQ(faultsOf(run(batch)), (Faults{{0, code(abi::FaultCode::User) + 5, 2000}}));
+}
+
+TEST_P(Conformance, FaultsInsideWindowsBelongToTheirSlot) {
+  Batch batch(engine->isa());
+  addWindow(batch, "grumble", {number(1), number(20), number(3)});
+  addWindow(batch, "grumble", {number(30), number(2), number(40)});
+  const uint32_t user = code(abi::FaultCode::User) + 77;
+  EXPECT_EQ(faultsOf(run(batch)), (Faults{{1, user, 20}, {3, user, 30}, {5, user, 40}}));
+}
+
+TEST_P(Conformance, WindowOverViewsOfDifferentSize) {
+  // y is shorter than z: the first and the last slot read beyond it, the second does not.
+  const uint32_t n = 100, shorter = 90;
+  std::vector<float> x(n, 1.0f), y(n, 10.0f);
+  BufferHandle bx = makeBuffer(ElementType::F32, x), by = makeBuffer(ElementType::F32, y),
+               bz = makeBuffer(ElementType::F32, std::vector<float>(n));
+  Batch batch(engine->isa());
+  addWindow(batch, "chain", {View{bx, 0, n}, View{by, 0, shorter}, View{bz, 0, n}, 2.0f});
+  const uint32_t bounds = code(abi::FaultCode::BufferBounds);
+  EXPECT_EQ(faultsOf(run(batch, [&] { fill(bz, std::vector<float>(n)); })),
+            (Faults{{0, bounds, shorter}, {2, bounds, shorter}}));
+  std::vector<float> want(n, (1.0f + 10.0f) * 2.0f + 10.0f);
+  std::fill(want.begin() + shorter, want.end(), 1.0f * 2.0f);
+  EXPECT_EQ(contents<float>(bz, n), want);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, Conformance, testing::Combine(testing::Values("host", "cuda:0"), testing::Bool()),
+                         [](const testing::TestParamInfo<Conformance::ParamType> &info) {
+                           std::string device = std::get<0>(info.param) == "host" ? "Host" : "Cuda";
+                           return device + (std::get<1>(info.param) ? "Promoted" : "Interpreter");
+                         });
+
+} // namespace
