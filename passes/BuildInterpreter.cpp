@@ -27,9 +27,8 @@ namespace {
 /// The code that runs one slot.
 class SlotRunner {
 public:
-  SlotRunner(KernelBuilder &b, Value ring, Value slot) : b(b), ring(ring), slot(slot) {
+  SlotRunner(KernelBuilder &b, Value ring, Value slot, Value header) : b(b), ring(ring), slot(slot) {
     base = arith::MulIOp::create(b, slot, b.index(abi::SlotWords));
-    Value header = vectorAt(0);
     opcode = vector::ExtractOp::create(b, header, abi::SlotOpcodeWord);
     tenant = vector::ExtractOp::create(b, header, abi::SlotTenantWord);
   }
@@ -37,31 +36,37 @@ public:
   void run(ArrayRef<OpcodeOp> opcodes);
 
 private:
-  Value vectorAt(unsigned word) {
-    auto load = vector::LoadOp::create(b, VectorType::get({4}, b.getI32Type()), ring, ValueRange{b.plus(base, word)});
-    // Slots are 64-byte aligned, so one wide load serves four words.
-    load->setAttr("alignment", b.getI64IntegerAttr(16));
-    return load;
-  }
   void arm(OpcodeOp op);
-  SmallVector<Value> loadWords(unsigned count);
+  Value argumentVector(unsigned number);
   /// (bad, code) pairs of one memref argument folded into a fault word; the first that is bad counts.
   Value check(MemRefType type, unsigned access, ArrayRef<Value> words, Value &rowBase, Value &rowBytes);
 
   KernelBuilder &b;
   Value ring, slot, base, opcode, tenant;
+  /// Argument words, four at a time, that are loaded before the opcode is looked at.
+  SmallVector<Value, 3> early;
 };
 
 } // namespace
 
-SmallVector<Value> SlotRunner::loadWords(unsigned count) {
-  SmallVector<Value> words;
-  for (unsigned first = 0; first < count; first += 4) {
-    Value four = vectorAt(abi::SlotArgWord + first);
-    for (unsigned i = 0; i < 4 && first + i < count; ++i)
-      words.push_back(vector::ExtractOp::create(b, four, static_cast<int64_t>(i)));
-  }
+/// Four words of a slot. Slots are 64-byte aligned, so one wide load serves.
+static Value loadFour(KernelBuilder &b, Value ring, Value at) {
+  auto load = vector::LoadOp::create(b, VectorType::get({4}, b.getI32Type()), ring, ValueRange{at});
+  load->setAttr("alignment", b.getI64IntegerAttr(16));
+  return load;
+}
+
+static unsigned wordsOf(OpcodeOp op) {
+  unsigned words = 0;
+  for (Type type : op.getArgumentTypes())
+    words += argumentWords(type);
   return words;
+}
+
+Value SlotRunner::argumentVector(unsigned number) {
+  if (number < early.size())
+    return early[number];
+  return loadFour(b, ring, b.plus(base, abi::SlotArgWord + 4 * number));
 }
 
 Value SlotRunner::check(MemRefType type, unsigned access, ArrayRef<Value> words, Value &rowBase, Value &rowBytes) {
@@ -103,10 +108,13 @@ Value SlotRunner::check(MemRefType type, unsigned access, ArrayRef<Value> words,
 
 /// Decodes the arguments of one opcode and runs its body, or raises the first fault of the decoding.
 void SlotRunner::arm(OpcodeOp op) {
-  unsigned count = 0;
-  for (Type type : op.getArgumentTypes())
-    count += argumentWords(type);
-  SmallVector<Value> words = loadWords(count);
+  SmallVector<Value> words;
+  Value four;
+  for (unsigned i = 0, count = wordsOf(op); i < count; ++i) {
+    if (i % 4 == 0)
+      four = argumentVector(i / 4);
+    words.push_back(vector::ExtractOp::create(b, four, static_cast<int64_t>(i % 4)));
+  }
 
   struct Argument {
     Type type;
@@ -151,6 +159,13 @@ void SlotRunner::arm(OpcodeOp op) {
 }
 
 void SlotRunner::run(ArrayRef<OpcodeOp> opcodes) {
+  // What every opcode needs is asked for at once with the header.
+  unsigned shared = abi::SlotArgWords;
+  for (OpcodeOp op : opcodes)
+    shared = std::min(shared, wordsOf(op));
+  for (unsigned i = 0; i < llvm::divideCeil(shared, 4); ++i)
+    early.push_back(argumentVector(i));
+
   auto task = TaskOp::create(b, TypeRange{b.getI64Type()});
   b.fill(task.getBody(), [&] {
     Value known = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, tenant, b.i32(abi::MaxTenants));
@@ -213,19 +228,32 @@ static void buildInterpreter(ModuleOp module, StringRef name, ScopeKind scope, A
   Value first = named.getResult(0);
 
   // The owner of a window's first slot runs all of them; whoever meets another slot of it runs none.
-  Value place = arith::MulIOp::create(b, first, b.index(abi::SlotWords));
-  Value word = b.load(ring, b.plus(place, abi::SlotOrderWord));
+  auto headerOf = [&](Value slot) {
+    return loadFour(b, ring, arith::MulIOp::create(b, slot, b.index(abi::SlotWords)));
+  };
+  Value header = headerOf(first);
+  Value word = vector::ExtractOp::create(b, header, static_cast<int64_t>(abi::SlotOrderWord));
   Value length = arith::AndIOp::create(b, arith::ShRUIOp::create(b, word, b.i32(abi::OrderLengthShift)),
                                        b.i32(abi::OrderLengthMask));
   length = arith::MaxUIOp::create(b, length, b.i32(1));
   Value continued = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
                                           arith::AndIOp::create(b, word, b.i32(abi::OrderContinuation)), b.i32(0));
-  length = arith::SelectOp::create(b, continued, b.i32(0), length);
+  length = b.toIndex(arith::SelectOp::create(b, continued, b.i32(0), length));
 
-  auto slots = scf::ForOp::create(b, b.index(0), b.toIndex(length), b.index(1));
+  auto slots = scf::ForOp::create(b, b.index(0), length, b.index(1), ValueRange{header});
   b.setInsertionPointToStart(slots.getBody());
   Value slot = arith::AddIOp::create(b, first, slots.getInductionVar());
-  SlotRunner(b, ring, slot).run(opcodes);
+  SlotRunner(b, ring, slot, slots.getRegionIterArg(0)).run(opcodes);
+
+  Value next = b.plus(slots.getInductionVar(), 1);
+  Value more = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, next, length);
+  auto following = scf::IfOp::create(b, TypeRange{header.getType()}, more, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(following.thenBlock());
+  scf::YieldOp::create(b, ValueRange{headerOf(b.plus(slot, 1))});
+  b.setInsertionPointToStart(following.elseBlock());
+  scf::YieldOp::create(b, ValueRange{slots.getRegionIterArg(0)});
+  b.setInsertionPointAfter(following);
+  scf::YieldOp::create(b, following.getResults());
 }
 
 namespace {

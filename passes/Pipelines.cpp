@@ -58,11 +58,13 @@ static void buildKernels(OpPassManager &pm, const LoweringOptions &options) {
 
 void mk::buildLowerToNVVMPipeline(OpPassManager &pm, const LoweringOptions &options) {
   buildKernels(pm, options);
+  pm.nest<KernelOp>().addPass(createMkVectorizeLoopsPass());
   pm.addPass(createConvertMkToGpuPass({options.chip}));
   OpPassManager &gpu = pm.nest<gpu::GPUModuleOp>();
   gpu.addPass(arith::createArithExpandOpsPass());
   gpu.addPass(createSCFToControlFlowPass());
   gpu.addPass(createConvertGpuOpsToNVVMOps());
+  gpu.addPass(createConvertMathToLLVMPass());
   gpu.addPass(createConvertNVVMToLLVMPass());
   gpu.addPass(createReconcileUnrealizedCastsPass());
   gpu.addPass(createCanonicalizerPass());
@@ -74,6 +76,7 @@ void mk::buildLowerToHostPipeline(OpPassManager &pm, const LoweringOptions &opti
   pm.addPass(createConvertMkToHostPass());
   pm.addPass(arith::createArithExpandOpsPass());
   pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createConvertMathToLibmPass());
   pm.addPass(createConvertToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createCanonicalizerPass());

@@ -257,17 +257,19 @@ std::vector<WorkList> Dispatcher::workLists() const {
   return lists;
 }
 
-/// The policy sizes the whole batch; a launch takes as much of that as it has work items for.
+/// The policy sizes the whole batch; a launch takes as much of that as it has work items for and as the kernel can use.
 void Dispatcher::size(Launch &launch, const WorkList &list, const LaunchRecommendation &recommendation) const {
   uint64_t items = launch.params.items;
+  uint64_t fitting = list.kernel->concurrentWorkgroups;
   if (list.scope == Scope::Lane) {
     launch.workgroupSize = recommendation.geometry.workgroupSizeX;
     uint64_t covering = (items + launch.workgroupSize - 1) / launch.workgroupSize;
-    launch.workgroups = uint32_t(std::min<uint64_t>(recommendation.geometry.dispatchGrid[0], covering));
+    fitting *= device.info().maxWorkgroupSize / launch.workgroupSize;
+    launch.workgroups = uint32_t(std::min<uint64_t>({recommendation.geometry.dispatchGrid[0], covering, fitting}));
     return;
   }
   launch.workgroupSize = device.info().maxWorkgroupSize;
-  launch.workgroups = uint32_t(std::min<uint64_t>(recommendation.workerGroups, items));
+  launch.workgroups = uint32_t(std::min<uint64_t>({recommendation.workerGroups, items, fitting}));
 }
 
 Expected<void> Dispatcher::run(Ticket ticket, std::span<const abi::Slot> slots, BatchResult &result) {

@@ -108,6 +108,8 @@ enum : unsigned { StreamNonBlocking = 1, EventDefault = 0 };
   X(moduleUnload, "cuModuleUnload", (Module module))                                                                   \
   X(moduleGetFunction, "cuModuleGetFunction", (Function * function, Module module, const char *name))                  \
   X(funcGetAttribute, "cuFuncGetAttribute", (int *value, int attribute, Function function))                            \
+  X(occupancyMaxActiveBlocks, "cuOccupancyMaxActiveBlocksPerMultiprocessor",                                           \
+    (int *blocks, Function function, int blockSize, size_t sharedBytes))                                               \
   X(launchKernel, "cuLaunchKernel",                                                                                    \
     (Function function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,              \
      unsigned blockZ, unsigned sharedBytes, Stream stream, void **params, void **extra))

@@ -131,8 +131,9 @@ std::string ptxDirective(const std::string &ptx, const std::string &directive) {
 
 class CudaDevice : public Device {
 public:
-  CudaDevice(std::shared_ptr<SharedContext> shared, DeviceInfo info, Stream stream)
-      : shared(std::move(shared)), api(this->shared->api), deviceInfo(std::move(info)), stream(stream) {}
+  CudaDevice(std::shared_ptr<SharedContext> shared, DeviceInfo info, uint32_t multiprocessors, Stream stream)
+      : shared(std::move(shared)), api(this->shared->api), deviceInfo(std::move(info)),
+        multiprocessors(multiprocessors), stream(stream) {}
 
   ~CudaDevice() override {
     ContextScope scope(*shared);
@@ -267,6 +268,7 @@ private:
   const std::shared_ptr<SharedContext> shared;
   const Api &api;
   const DeviceInfo deviceInfo;
+  const uint32_t multiprocessors;
   const Stream stream;
 
   mutable std::mutex memoryMutex;
@@ -349,6 +351,10 @@ Expected<std::shared_ptr<Kernel>> CudaDevice::load(const KernelCode &code) {
                                                  " threads in a CTA, but is launched with up to " +
                                                  std::to_string(WorkgroupSize) +
                                                  "; compile it for that many threads (.maxntid)");
+  int resident = 0;
+  if (Result result = api.occupancyMaxActiveBlocks(&resident, function, WorkgroupSize, 0); result != Success)
+    return shared->fail(result, "cuOccupancyMaxActiveBlocksPerMultiprocessor", "kernel '" + code.entry + "'");
+  kernel->concurrentWorkgroups = multiprocessors * uint32_t(std::max(resident, 1));
   return kernel;
 }
 
@@ -486,6 +492,9 @@ Expected<std::unique_ptr<Device>> createCudaDevice(unsigned ordinal) {
   if (!info)
     return tl::unexpected(info.error());
 
+  int multiprocessors = 0;
+  if (Result result = api.deviceGetAttribute(&multiprocessors, AttributeMultiprocessorCount, device); result != Success)
+    return failed(result, "cuDeviceGetAttribute");
   Context context = nullptr;
   if (Result result = api.devicePrimaryCtxRetain(&context, device); result != Success)
     return failed(result, "cuDevicePrimaryCtxRetain");
@@ -496,7 +505,7 @@ Expected<std::unique_ptr<Device>> createCudaDevice(unsigned ordinal) {
   Stream stream = nullptr;
   if (Result result = api.streamCreate(&stream, StreamNonBlocking); result != Success)
     return failed(result, "cuStreamCreate");
-  return std::make_unique<CudaDevice>(std::move(shared), std::move(*info), stream);
+  return std::make_unique<CudaDevice>(std::move(shared), std::move(*info), uint32_t(multiprocessors), stream);
 }
 
 } // namespace mk

@@ -26,11 +26,12 @@ mk.opcode @block code(100) scope(block) () {
 // CHECK-SAME: (%{{[^:]*}}: i64, %[[INPUT:[^:]*]]: i64, %{{[^:]*}}: i64, %{{[^:]*}}: i64, %[[COUNT:[^:]*]]: i64
 // CHECK: %[[RING:.*]] = mk.view %[[INPUT]]
 // CHECK: mk.distribute (%{{.*}}) to %{{.*}} {
-// The slots of a window, one after the other.
-// CHECK: scf.for
-// CHECK: %[[HEADER:.*]] = vector.load %[[RING]][%{{.*}}] {alignment = 16 : i64}
+// CHECK: %[[FIRST:.*]] = vector.load %[[RING]][%{{.*}}] {alignment = 16 : i64}
+// The slots of a window, one after the other, each with its header; what every opcode takes is loaded ahead.
+// CHECK: scf.for {{.*}} iter_args(%[[HEADER:.*]] = %[[FIRST]])
 // CHECK: %[[OPCODE:.*]] = vector.extract %[[HEADER]][1]
 // CHECK: %[[TENANT:.*]] = vector.extract %[[HEADER]][2]
+// CHECK: vector.load %[[RING]]
 // CHECK: %[[FAULT:.*]] = mk.task {
 // CHECK: arith.cmpi ult, %[[TENANT]], %c29
 // CHECK: scf.index_switch

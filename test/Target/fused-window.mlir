@@ -56,20 +56,28 @@ mk.opcode @scale code(67) scope(block) (%x: !vf, %f: f32, %z: !vf) {
 }
 
 // CHECK: .visible .entry mk_window_chain(
-// Nothing is stored before the loop over the elements, which starts at the last label before the arithmetic.
-// CHECK-NOT: st.global
-// CHECK-NOT: bar.sync
-// CHECK: mov.b64
-// CHECK: mov.b64
-// CHECK-NEXT: [[LOOP:\$L__BB[0-9_]+]]:
-// CHECK-COUNT-2: ld.global.b32
-// CHECK-NOT: {{(ld|st)\.}}
-// CHECK-COUNT-4: mul.rn.f32
+// Unaligned views: one element at a time. No other loop comes before.
+// CHECK-NOT: {{(st|ld)\.global\.v4|st\.global|bar\.sync}}
+// CHECK: add.rn.f32
 // CHECK-NOT: {{(ld|st)\.}}
 // CHECK: st.global.b32
 // CHECK-NOT: {{(ld|st)\.}}
-// CHECK: bra [[LOOP]];
+// Aligned views: what is left over ...
+// CHECK: ld.global.b32
 // CHECK-NOT: {{(ld|st)\.}}
+// CHECK: ld.global.b32
+// CHECK-NOT: {{(ld|st)\.}}
+// CHECK: st.global.b32
+// CHECK-NOT: {{(ld|st)\.}}
+// ... and the bulk, four elements at a time.
+// CHECK: ld.global.v4.b32
+// CHECK-NOT: {{(ld|st)\.}}
+// CHECK: ld.global.v4.b32
+// CHECK-NOT: {{(ld|st)\.}}
+// CHECK-COUNT-16: mul.rn.f32
+// CHECK-NOT: {{(ld|st)\.}}
+// CHECK: st.global.v4.b32
+// CHECK-NOT: {{(ld|st)\.|fma|bar\.sync}}
 // CHECK: ret;
 mk.window @chain (%x: !vf, %y: !vf, %z: !vf, %a: f32) extents([0, 0, 0, -1]) {
   mk.issue @add(%x, %y, %z) : !vf, !vf, !vf

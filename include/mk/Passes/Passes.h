@@ -13,6 +13,7 @@
 #ifndef MK_PASSES_PASSES_H
 #define MK_PASSES_PASSES_H
 
+#include "mk/Dialect/Mk.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassOptions.h"
 #include <string>

@@ -87,6 +87,19 @@ def MkBuildKernelsPass : Pass<"mk-build-kernels", "::mlir::ModuleOp"> {
                            "::mlir::scf::SCFDialect"];
 }
 
+def MkVectorizeLoopsPass : Pass<"mk-vectorize-loops", "::mk::KernelOp"> {
+  let summary = "use 16-byte accesses in elementwise loops of block scope";
+  let description = [{
+    Takes `scf.parallel` loops whose iterations load and store their own element of each view and compute element by
+    element, and gives each iteration 16 bytes of it: a GPU thread moves most with the widest access. The loop as it was
+    stays for views whose offset is not a multiple of that, which is tested when the loop is reached.
+
+    Other loops are left as they are, those with `mk-guard` checks among them. Before/after:
+    test/Passes/vectorize-loops.mlir.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
 def ConvertMkToGpuPass : Pass<"convert-mk-to-gpu", "::mlir::ModuleOp"> {
   let summary = "lower mk kernels to the gpu dialect";
   let description = [{

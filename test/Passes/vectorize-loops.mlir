@@ -1,0 +1,105 @@
+// RUN: mk-opt %s --pass-pipeline='builtin.module(mk.kernel(mk-vectorize-loops))' | FileCheck %s
+
+!vf = memref<?xf32, strided<[1], offset: ?>>
+
+// Aligned views are taken four floats at a time, what is left over one at a time; the rest keeps the loop as it was.
+// CHECK-LABEL: mk.kernel @elementwise
+// CHECK: %[[X:.*]] = mk.view %{{.*}}[%[[OX:.*]]] size
+// CHECK: %[[Z:.*]] = mk.view %{{.*}}[%[[OZ:.*]]] size
+// CHECK: arith.ori %{{.*}}, %[[OX]]
+// CHECK: arith.ori %{{.*}}, %[[OZ]]
+// CHECK: %[[ALIGNED:.*]] = arith.cmpi eq
+// CHECK: scf.if %[[ALIGNED]] {
+// CHECK: scf.parallel (%[[STEP:.*]]) =
+// CHECK: %[[WHOLE:.*]] = arith.cmpi ult, %[[STEP]]
+// CHECK: scf.if %[[WHOLE]] {
+// CHECK: %[[A:.*]] = vector.load %[[X]][%[[AT:.*]]] {alignment = 16 : i64} : {{.*}}, vector<4xf32>
+// CHECK: %[[F:.*]] = vector.broadcast %{{.*}} : f32 to vector<4xf32>
+// CHECK: %[[S:.*]] = arith.addf %[[A]], %[[F]] : vector<4xf32>
+// CHECK: %[[C:.*]] = arith.cmpf ogt, %[[S]], %{{.*}} : vector<4xf32>
+// CHECK: %[[R:.*]] = arith.select %[[C]], %[[S]], %{{.*}} : vector<4xi1>, vector<4xf32>
+// CHECK: vector.store %[[R]], %[[Z]][%[[AT]]] {alignment = 16 : i64}
+// CHECK: } else {
+// CHECK: memref.load %[[X]]
+// CHECK: memref.store %{{.*}}, %[[Z]]
+// CHECK: } else {
+// CHECK: scf.parallel
+// CHECK-NOT: vector.load
+// CHECK: mk.return
+mk.kernel @elementwise scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %k = arith.constant 3.0 : f32
+  %zero = arith.constant 0.0 : f32
+  %n = arith.index_castui %items : i64 to index
+  %ox = arith.index_castui %c : i64 to index
+  %oz = arith.index_castui %d : i64 to index
+  mk.distribute (%i) to %n {
+    %x = mk.view %a[%ox] size %n : !vf
+    %z = mk.view %a[%oz] size %n : !vf
+    scf.parallel (%j) = (%c0) to (%n) step (%c1) {
+      %v = memref.load %x[%j] : !vf
+      %s = arith.addf %v, %k : f32
+      %p = arith.cmpf ogt, %s, %zero : f32
+      %r = arith.select %p, %s, %zero : f32
+      memref.store %r, %z[%j] : !vf
+    }
+  }
+  mk.return
+}
+
+// Loops that use the index, that read a neighbour, that mix element sizes or that contain branches stay.
+// CHECK-LABEL: mk.kernel @others
+// CHECK-NOT: vector.
+// CHECK: mk.return
+mk.kernel @others scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = arith.index_castui %items : i64 to index
+  mk.distribute (%i) to %n {
+    %x = mk.view %a size %n : memref<?xi32>
+    %w = mk.view %a size %n : memref<?xi64>
+    scf.parallel (%j) = (%c0) to (%n) step (%c1) {
+      %v = arith.index_cast %j : index to i32
+      memref.store %v, %x[%j] : memref<?xi32>
+    }
+    scf.parallel (%j) = (%c0) to (%n) step (%c1) {
+      %k = arith.addi %j, %c1 : index
+      %v = memref.load %x[%k] : memref<?xi32>
+      memref.store %v, %x[%j] : memref<?xi32>
+    }
+    scf.parallel (%j) = (%c0) to (%n) step (%c1) {
+      %v = memref.load %x[%j] : memref<?xi32>
+      %l = arith.extui %v : i32 to i64
+      memref.store %l, %w[%j] : memref<?xi64>
+    }
+    scf.parallel (%j) = (%c1) to (%n) step (%c1) {
+      %v = memref.load %x[%j] : memref<?xi32>
+      memref.store %v, %x[%j] : memref<?xi32>
+    }
+    scf.parallel (%j) = (%c0) to (%n) step (%c1) {
+      %v = memref.load %x[%j] : memref<?xi32>
+      %p = arith.trunci %v : i32 to i1
+      scf.if %p {
+        memref.store %v, %x[%j] : memref<?xi32>
+      }
+    }
+  }
+  mk.return
+}
+
+// In lane scope a thread runs the loop alone.
+// CHECK-LABEL: mk.kernel @lane
+// CHECK-NOT: vector.
+// CHECK: mk.return
+mk.kernel @lane scope(lane) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = arith.index_castui %items : i64 to index
+  %x = mk.view %a size %n : memref<?xi32>
+  scf.parallel (%j) = (%c0) to (%n) step (%c1) {
+    %v = memref.load %x[%j] : memref<?xi32>
+    memref.store %v, %x[%j] : memref<?xi32>
+  }
+  mk.return
+}
