@@ -50,8 +50,8 @@ struct DeviceInfo {
 class Kernel {
 public:
   virtual ~Kernel() = default;
-  /// CTAs of DeviceInfo::maxWorkgroupSize threads that run at the same time: registers and shared memory may allow fewer
-  /// than DeviceInfo::concurrentWorkgroups. More of them would wait for the first to end.
+  /// CTAs of DeviceInfo::maxWorkgroupSize threads that run at the same time: registers and shared memory may allow
+  /// fewer than DeviceInfo::concurrentWorkgroups. More of them would wait for the first to end.
   uint32_t concurrentWorkgroups = ~0u;
 };
 
