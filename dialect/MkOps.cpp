@@ -376,6 +376,17 @@ LogicalResult FaultOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
+// EmitOp
+//===----------------------------------------------------------------------===//
+
+/// (emit_c1)
+LogicalResult EmitOp::verify() {
+  if (getValues().empty() || getValues().size() > abi::HitValues)
+    return emitOpError() << "has " << getValues().size() << " values, but a record holds 1 to " << abi::HitValues;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // KernelOp
 //===----------------------------------------------------------------------===//
 

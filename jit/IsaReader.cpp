@@ -93,9 +93,15 @@ static std::vector<ArgType> argTypesOf(FunctionOpInterface op) {
 
 Isa mk::readIsa(ModuleOp module) {
   Isa isa;
-  for (OpcodeOp op : module.getOps<OpcodeOp>())
-    isa.opcodes.push_back({op.getSymName().str(), op.getOpcode(),
-                           op.getScope() == ScopeKind::Lane ? Scope::Lane : Scope::Block, argTypesOf(op)});
+  for (OpcodeOp op : module.getOps<OpcodeOp>()) {
+    OpcodeInfo info;
+    info.name = op.getSymName().str();
+    info.code = op.getOpcode();
+    info.scope = op.getScope() == ScopeKind::Lane ? Scope::Lane : Scope::Block;
+    info.args = argTypesOf(op);
+    info.emits = op.walk([](EmitOp) { return WalkResult::interrupt(); }).wasInterrupted();
+    isa.opcodes.push_back(std::move(info));
+  }
   for (WindowOp op : module.getOps<WindowOp>()) {
     if (op.getFused())
       continue;

@@ -27,10 +27,11 @@ namespace {
 /// The code that runs one slot.
 class SlotRunner {
 public:
-  SlotRunner(KernelBuilder &b, Value ring, Value slot, Value header) : b(b), ring(ring), slot(slot) {
+  SlotRunner(KernelBuilder &b, Value ring, Value slot, Value header) : b(b), ring(ring) {
     base = arith::MulIOp::create(b, slot, b.index(abi::SlotWords));
     opcode = vector::ExtractOp::create(b, header, abi::SlotOpcodeWord);
     tenant = vector::ExtractOp::create(b, header, abi::SlotTenantWord);
+    number = arith::IndexCastUIOp::create(b, b.getI32Type(), slot);
   }
 
   void run(ArrayRef<OpcodeOp> opcodes);
@@ -42,7 +43,9 @@ private:
   Value check(MemRefType type, unsigned access, ArrayRef<Value> words, Value &rowBase, Value &rowBytes);
 
   KernelBuilder &b;
-  Value ring, slot, base, opcode, tenant;
+  Value ring, base, opcode, tenant;
+  /// The slot as an i32.
+  Value number;
   /// Argument words, four at a time, that are loaded before the opcode is looked at.
   SmallVector<Value, 3> early;
 };
@@ -143,7 +146,7 @@ void SlotRunner::arm(OpcodeOp op) {
       values.push_back(isa<MemRefType>(argument.type) ? b.decodeMemRef(cast<MemRefType>(argument.type), argument.base,
                                                                        argument.bytes, argument.words)
                                                       : b.decodeScalar(argument.type, argument.words));
-    inlineBody(b, op, values);
+    b.inlineBody(op, values, number);
   };
   if (!fault) {
     runBody();
@@ -200,7 +203,7 @@ void SlotRunner::run(ArrayRef<OpcodeOp> opcodes) {
   auto report = SingleOp::create(b);
   b.fill(report.getBody(), [&] {
     b.reportFault(
-        arith::IndexCastUIOp::create(b, b.getI32Type(), slot), task.getResult(0),
+        number, task.getResult(0),
         [&](Value code, Value detail) {
           memref::StoreOp::create(b, code, ring, b.plus(base, abi::SlotFaultCodeWord));
           memref::StoreOp::create(b, detail, ring, b.plus(base, abi::SlotFaultDetailWord));

@@ -63,10 +63,10 @@ static void buildBatchKernel(ModuleOp module, FunctionOpInterface op, const Twin
     }
   }
 
-  auto task = TaskOp::create(b, SmallVector<Type>(slots, b.getI64Type()));
-  b.fill(task.getBody(), [&] { inlineBody(b, op, values); });
   Value item = arith::IndexCastUIOp::create(b, b.getI32Type(), items.getItem());
   Value firstSlot = arith::MulIOp::create(b, item, b.i32(slots));
+  auto task = TaskOp::create(b, SmallVector<Type>(slots, b.getI64Type()));
+  b.fill(task.getBody(), [&] { b.inlineBody(op, values, firstSlot); });
   auto report = SingleOp::create(b);
   b.fill(report.getBody(), [&] {
     for (auto [place, word] : llvm::enumerate(task.getResults()))

@@ -54,6 +54,8 @@ static unsigned inlineIssues(WindowOp window, ScopeKind scope, SymbolTable &symb
       clone->walk([&](Operation *inner) {
         if (auto fault = dyn_cast<FaultOp>(inner))
           fault.setIssueAttr(place);
+        else if (auto emit = dyn_cast<EmitOp>(inner))
+          emit.setIssueAttr(place);
         else if (isa<memref::LoadOp, memref::StoreOp, memref::AtomicRMWOp, arith::DivSIOp, arith::DivUIOp,
                      arith::RemSIOp, arith::RemUIOp, arith::CeilDivSIOp, arith::CeilDivUIOp, arith::FloorDivSIOp,
                      arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp, scf::ForOp, scf::WhileOp>(inner))

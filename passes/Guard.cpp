@@ -199,7 +199,7 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
     return access(store.getMemRef(), store.getIndices());
   if (auto rmw = dyn_cast<memref::AtomicRMWOp>(op))
     return access(rmw.getMemref(), rmw.getIndices());
-  if (isa<memref::AllocaOp, memref::DimOp, memref::DistinctObjectsOp, FaultOp, RaiseOp>(op) ||
+  if (isa<memref::AllocaOp, memref::DimOp, memref::DistinctObjectsOp, EmitOp, FaultOp, RaiseOp>(op) ||
       op->hasTrait<OpTrait::IsTerminator>() || op->hasTrait<OpTrait::HasRecursiveMemoryEffects>() ||
       isMemoryEffectFree(op))
     return success();

@@ -115,9 +115,45 @@ unsigned mk::elementBytes(Type type) {
   return std::max(1u, type.getIntOrFloatBitWidth() / 8);
 }
 
-void mk::inlineBody(OpBuilder &builder, FunctionOpInterface op, ValueRange arguments) {
+void KernelBuilder::expandEmit(EmitOp emit, Value firstSlot) {
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPoint(emit);
+  setLoc(emit.getLoc());
+  auto append = [&] {
+    Value counter = arrayAt(param(abi::ParamHitCount), getI32Type());
+    Value at = memref::AtomicRMWOp::create(*this, arith::AtomicRMWKind::addi, i32(1), counter, index(0));
+    Value fits = arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, toI64(at), param(abi::ParamHitCapacity));
+    auto branch = scf::IfOp::create(*this, fits, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard inner(*this);
+    setInsertionPointToStart(branch.thenBlock());
+    Value slot = arith::AddIOp::create(*this, firstSlot, i32(emit.getIssue().value_or(0)));
+    SmallVector<Value> fields = {slot};
+    fields.append(emit.getValues().begin(), emit.getValues().end());
+    fields.resize(1 + abi::HitValues, i32(0));
+    Value record = arith::MulIOp::create(*this, toIndex(at), index(sizeof(abi::HitRecord) / 4));
+    Value records = arrayAt(param(abi::ParamHits), getI32Type());
+    for (auto [place, value] : llvm::enumerate(fields))
+      memref::StoreOp::create(*this, value, records, plus(record, place));
+  };
+  bool once = kernel.getScope() == ScopeKind::Block && !emit->getParentOfType<scf::ParallelOp>() &&
+              !emit->getParentOfType<SingleOp>();
+  if (once) {
+    auto single = SingleOp::create(*this);
+    fill(single.getBody(), append);
+  } else {
+    append();
+  }
+  emit.erase();
+}
+
+void KernelBuilder::inlineBody(FunctionOpInterface op, ValueRange arguments, Value firstSlot) {
   IRMapping mapping;
   mapping.map(op.getArguments(), arguments);
+  SmallVector<EmitOp> emits;
   for (Operation &inner : op.getFunctionBody().front().without_terminator())
-    builder.clone(inner, mapping);
+    clone(inner, mapping)->walk([&](EmitOp emit) { emits.push_back(emit); });
+  Location loc = getLoc();
+  for (EmitOp emit : emits)
+    expandEmit(emit, firstSlot);
+  setLoc(loc);
 }

@@ -47,6 +47,10 @@ public:
   mlir::Value decodeMemRef(mlir::MemRefType type, mlir::Value base, mlir::Value bytes,
                            llvm::ArrayRef<mlir::Value> words);
 
+  /// Clones the body of 'op' to the insertion point, with 'arguments' for its arguments, and turns its mk.emit into
+  /// code. Records name the slot 'firstSlot' (i32) + issue.
+  void inlineBody(mlir::FunctionOpInterface op, mlir::ValueRange arguments, mlir::Value firstSlot);
+
   /// Appends a fault record for 'slot' (i32) unless 'word' (i64) is abi::NoFault, and runs 'also' with the code and the
   /// detail in that case; 'otherwise' in the other. Belongs into an mk.single.
   void reportFault(mlir::Value slot, mlir::Value word,
@@ -57,11 +61,10 @@ public:
   void fill(mlir::Region &region, llvm::function_ref<void()> body);
 
 private:
+  void expandEmit(EmitOp emit, mlir::Value firstSlot);
+
   mlir::Value buffers;
 };
-
-/// Clones the body of 'op' to the insertion point, with 'arguments' for its arguments.
-void inlineBody(mlir::OpBuilder &builder, mlir::FunctionOpInterface op, mlir::ValueRange arguments);
 
 /// Size of an element in memory, in bytes.
 unsigned elementBytes(mlir::Type type);

@@ -76,6 +76,8 @@ void mk::buildLowerToHostPipeline(OpPassManager &pm, const LoweringOptions &opti
   pm.addPass(createConvertMkToHostPass());
   pm.addPass(arith::createArithExpandOpsPass());
   pm.addPass(createSCFToControlFlowPass());
+  // What is an instruction first; the C library has the rest.
+  pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
   pm.addPass(createConvertToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());

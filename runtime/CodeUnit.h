@@ -52,6 +52,8 @@ struct CodeUnit {
   uint32_t length = 1;
   /// For each argument word of an instance, where it lies: bytes from the instance's first slot.
   std::vector<uint32_t> words;
+  /// Its code may append hits.
+  bool emits = false;
 
   //===--- Heat ---===//
 

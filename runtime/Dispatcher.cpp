@@ -12,15 +12,34 @@
 
 namespace mk {
 
+/// The widths to tune between: none where there is only one.
+static std::vector<uint32_t> workgroupSizes(const DeviceInfo &info) {
+  std::vector<uint32_t> sizes;
+  for (uint32_t size : {64u, 128u, 256u})
+    if (size <= info.maxWorkgroupSize)
+      sizes.push_back(size);
+  return sizes;
+}
+
 Dispatcher::Dispatcher(Device &device, const Isa &isa, const IsaLayout &layout, const EngineOptions &options,
                        DeviceMemory &memory, BufferTable &buffers, Promoter &promoter)
     : device(device), layout(layout), options(options), buffers(buffers), promoter(promoter), staging(device, memory),
+      workgroupTuner(workgroupSizes(device.info()),
+                     [this](auto sizes, auto costs) {
+                       return this->options.policy.autotuneWorkgroupSize(sizes, costs,
+                                                                         this->device.info().maxWorkgroupSize);
+                     }),
+      multiplierTuner({1, 2, 4},
+                      [this](auto multipliers, auto costs) {
+                        return this->options.policy.autotuneHitCapacityMultiplier(multipliers, costs);
+                      }),
       windows(isa, layout, options.maxWindows, options.heatHalfLife) {
   for (uint32_t dense = 0; dense < layout.size(); ++dense) {
     auto unit = std::make_unique<CodeUnit>();
     unit->tier = Tier::Opcode;
     unit->what = isa.opcodes[dense].name;
     unit->opcode = dense;
+    unit->emits = layout[dense].emits;
     for (uint32_t word = 0; word < layout[dense].words; ++word)
       unit->words.push_back(offsetof(abi::Slot, args) + word * sizeof(uint32_t));
     opcodeUnits.push_back(std::move(unit));
@@ -56,9 +75,15 @@ double Dispatcher::now() const {
 
 /// Kernels that were loaded since the last batch go live.
 void Dispatcher::adoptLoaded() {
-  for (Promoter::Loaded &loaded : promoter.takeLoaded()) {
+  std::vector<Promoter::Loaded> ready = promoter.takeLoaded();
+  for (Promoter::Loaded &loaded : ready) {
     loaded.unit->kernel = std::move(loaded.kernel);
     loaded.unit->scope = loaded.scope;
+  }
+  // What was measured was other code.
+  if (!ready.empty()) {
+    workgroupTuner.forget();
+    multiplierTuner.forget();
   }
 }
 
@@ -82,10 +107,11 @@ void Dispatcher::route(Ticket ticket, std::span<const abi::Slot> slots, std::spa
       met.push_back(&unit);
     return unit;
   };
-  auto interpret = [&](Scope scope, uint32_t first, uint32_t length) {
+  auto interpret = [&](Scope scope, uint32_t first, uint32_t length, bool emits) {
     Interpreted &to = interpreters[size_t(scope)];
     to.firsts.push_back(first);
     to.slots += length;
+    to.emits |= emits;
   };
 
   std::span<const abi::BufferEntry> rows = buffers.rows();
@@ -98,15 +124,17 @@ void Dispatcher::route(Ticket ticket, std::span<const abi::Slot> slots, std::spa
       if (unit.kernel && argumentsHold(op, slots[first], rows))
         take(unit, first);
       else
-        interpret(op.scope, first, 1);
+        interpret(op.scope, first, 1, op.emits);
       continue;
     }
 
     Scope scope = Scope::Lane;
+    bool emits = false;
     for (uint32_t place = first; place < first + length; ++place) {
       ++meet(*opcodeUnits[opcodes[place]]).inWindows;
       if (layout[opcodes[place]].scope == Scope::Block)
         scope = Scope::Block;
+      emits |= layout[opcodes[place]].emits;
     }
     CodeUnit *unit = windows.find(slots.subspan(first, length), &opcodes[first], rows, ticket, now);
     if (unit)
@@ -114,7 +142,7 @@ void Dispatcher::route(Ticket ticket, std::span<const abi::Slot> slots, std::spa
     if (unit && unit->kernel)
       take(*unit, first);
     else
-      interpret(scope, first, length);
+      interpret(scope, first, length, emits);
   }
 }
 
@@ -137,6 +165,7 @@ void Dispatcher::clearBatch() {
   for (Interpreted &interpreter : interpreters) {
     interpreter.firsts.clear();
     interpreter.slots = 0;
+    interpreter.emits = false;
   }
 }
 
@@ -164,7 +193,7 @@ std::vector<HeatRow> Dispatcher::heat() const {
 
 static uint32_t toCount(double recent) { return recent >= double(UINT32_MAX) ? UINT32_MAX : uint32_t(recent); }
 
-LaunchRequest Dispatcher::makeRequest(size_t slots, const SubmitOptions &submit, double now) const {
+LaunchRequest Dispatcher::makeRequest(const Job &job, uint32_t workgroupSize, double now) const {
   const DeviceInfo &info = device.info();
   double hotOpcode = 0, hotWindow = 0;
   for (const auto &unit : opcodeUnits)
@@ -173,31 +202,97 @@ LaunchRequest Dispatcher::makeRequest(size_t slots, const SubmitOptions &submit,
     hotWindow = std::max(hotWindow, recentWithBatch(*unit, now));
 
   LaunchRequest request;
-  request.queueLen = uint32_t(slots);
-  request.requestedWorkerGroups = info.concurrentWorkgroups;
-  request.maxWorkgroupSizeX = info.maxWorkgroupSize;
+  request.queueLen = uint32_t(job.slots.size());
+  // Of narrower workgroups more run at the same time.
+  request.requestedWorkerGroups = info.concurrentWorkgroups * (info.maxWorkgroupSize / workgroupSize);
+  request.maxWorkgroupSizeX = workgroupSize;
   request.maxComputeWorkgroupsPerDimension = info.maxWorkgroups;
   request.maxComputeInvocationsPerWorkgroup = info.maxWorkgroupSize;
+  request.requestedHitCapacity = job.options.requestedHitCapacity;
+  request.expectedHitsPerItem = std::max(job.options.expectedHitsPerItem, 1u);
   request.hotOpcodeCount = toCount(hotOpcode);
   request.hotWindowCount = toCount(hotWindow);
-  if (submit.graph) {
-    request.graphNodeCount = submit.graph->nodes;
-    request.graphEdgeCount = submit.graph->edges;
-    request.frontierDensityBps = submit.graph->frontierDensityBps;
+  if (job.options.graph) {
+    request.graphNodeCount = job.options.graph->nodes;
+    request.graphEdgeCount = job.options.graph->edges;
+    request.frontierDensityBps = job.options.graph->frontierDensityBps;
   }
-  request.residentDeviceBytes = device.bytesInUse();
+  // The hit buffer comes and goes with the launch: the policy adds the one that it recommends.
+  request.residentDeviceBytes = device.bytesInUse() - staging.hitBufferBytes();
   request.deviceMemoryBudgetBytes = options.memoryBudget;
   return request;
 }
 
-LaunchExpected<LaunchRecommendation> Dispatcher::askPolicy(const LaunchRequest &request) const {
-  return previousTopology ? options.policy.recommendWithPreviousTopology(request, *previousTopology)
-                          : options.policy.recommend(request);
+LaunchExpected<LaunchRecommendation> Dispatcher::ask(const LaunchPolicy &policy, const LaunchRequest &request) const {
+  return recommended ? policy.recommendWithPreviousTopology(request, recommended->topology) : policy.recommend(request);
 }
 
-/// Queues every unit whose own count reaches its threshold and that has not been queued before, the hottest first.
+Expected<void> Dispatcher::askPolicy(const Job &job, const Backlog &backlog, double now, BatchResult &result) {
+  LaunchPolicy policy = options.policy;
+  uint32_t workgroupSize = device.info().maxWorkgroupSize;
+  tunesMultiplier = false;
+  if (options.autotune) {
+    workgroupSize = workgroupTuner.choose(job.slots.size());
+    // One at a time: while the size is on trial, a cost says nothing about the multiplier.
+    bool emits = std::any_of(met.begin(), met.end(), [](const CodeUnit *unit) { return unit->emits; });
+    tunesMultiplier = emits && !workgroupTuner.onTrial() && job.options.requestedHitCapacity == 0;
+    if (tunesMultiplier)
+      policy.hitCapacityMultiplier = multiplierTuner.choose(job.slots.size());
+  }
+
+  LaunchRequest request = makeRequest(job, workgroupSize, now);
+  request.requeueCount = backlog.requeueCount;
+  request.maxPriorityAge = backlog.maxPriorityAge;
+  LaunchExpected<LaunchRecommendation> answer = ask(policy, request);
+  if (answer && backlog.slots) {
+    // Frontier and hits are those of the batch, whatever waits behind it; so that is no reason to refuse it either.
+    request.frontierDensityBps = request.withInferredSignals().frontierDensityBps;
+    request.requestedHitCapacity = answer->hitCapacity;
+    request.queueLen = uint32_t(std::min<uint64_t>(request.queueLen + backlog.slots, UINT32_MAX));
+    answer = ask(policy, request);
+  }
+  if (!answer)
+    return tl::unexpected(answer.error().toError());
+  result.request = request;
+  result.recommendation = *answer;
+  result.hitCapacityMultiplier = policy.hitCapacityMultiplier;
+  std::lock_guard lock(recommendationMutex);
+  recommended = *answer;
+  return {};
+}
+
+std::optional<LaunchRecommendation> Dispatcher::lastRecommendation() const {
+  std::lock_guard lock(recommendationMutex);
+  return recommended;
+}
+
+/// Tells the tuners what the batch cost. A hit that is lost costs as much as a second on the device.
+void Dispatcher::measure(const BatchResult &result) {
+  double seconds = 0;
+  for (const TierRun &run : result.runs)
+    seconds += run.seconds;
+  if (!options.autotune || result.slots == 0)
+    return;
+  workgroupTuner.record(seconds / double(result.slots));
+  if (tunesMultiplier)
+    multiplierTuner.record((seconds + double(result.hitsDropped)) / double(result.slots));
+}
+
+/// Of those that the batch executes on their own.
+CodeUnit *Dispatcher::mostFrequentOpcode() const {
+  CodeUnit *best = nullptr;
+  for (CodeUnit *unit : met)
+    if (unit->tier == Tier::Opcode && unit->alone && (!best || unit->alone > best->alone))
+      best = unit;
+  return best;
+}
+
+/// Queues every unit whose own count reaches its threshold and that has not been queued before, the hottest first. When
+/// a long queue alone speaks for compiled code, the opcode that the batch has most of takes the place of hot ones.
 void Dispatcher::promote(Ticket ticket, const LaunchRequest &request, const LaunchRecommendation &recommendation,
                          double now) {
+  if (recommendation.executionMode == ExecutionMode::Interpreter)
+    return;
   struct Candidate {
     CodeUnit *unit;
     uint32_t count;
@@ -216,6 +311,10 @@ void Dispatcher::promote(Ticket ticket, const LaunchRequest &request, const Laun
   if (recommendation.promoteHotWindows)
     for (const auto &unit : windows.units())
       consider(*unit, options.policy.hotWindowThreshold);
+  if (!recommendation.promoteHotOpcodes && !recommendation.promoteHotWindows)
+    if (CodeUnit *unit = mostFrequentOpcode(); unit && !unit->promoted)
+      candidates.push_back(
+          {unit, toCount(unit->heat.recent(now, options.heatHalfLife)), options.policy.jitQueueLenThreshold});
   if (candidates.empty())
     return;
 
@@ -248,45 +347,52 @@ std::vector<WorkList> Dispatcher::workLists() const {
   for (Scope scope : {Scope::Lane, Scope::Block}) {
     const Interpreted &from = interpreters[size_t(scope)];
     if (!from.firsts.empty())
-      lists.push_back(
-          {Tier::Interpreter, stringifyScope(scope), from.kernel.get(), scope, from.firsts, from.slots, nullptr});
+      lists.push_back({Tier::Interpreter, stringifyScope(scope), from.kernel.get(), scope, from.firsts, from.slots,
+                       from.emits, nullptr});
   }
   for (const CodeUnit *unit : working)
     lists.push_back({unit->tier, unit->what, unit->kernel.get(), unit->scope, unit->items,
-                     unit->items.size() * unit->length, unit});
+                     unit->items.size() * unit->length, unit->emits, unit});
   return lists;
 }
 
 /// The policy sizes the whole batch; a launch takes as much of that as it has work items for and as the kernel can use.
-void Dispatcher::size(Launch &launch, const WorkList &list, const LaunchRecommendation &recommendation) const {
-  uint64_t items = launch.params.items;
-  uint64_t fitting = list.kernel->concurrentWorkgroups;
-  if (list.scope == Scope::Lane) {
-    launch.workgroupSize = recommendation.geometry.workgroupSizeX;
-    uint64_t covering = (items + launch.workgroupSize - 1) / launch.workgroupSize;
-    fitting *= device.info().maxWorkgroupSize / launch.workgroupSize;
-    launch.workgroups = uint32_t(std::min<uint64_t>({recommendation.geometry.dispatchGrid[0], covering, fitting}));
-    return;
-  }
-  launch.workgroupSize = device.info().maxWorkgroupSize;
-  launch.workgroups = uint32_t(std::min<uint64_t>({recommendation.workerGroups, items, fitting}));
+void Dispatcher::size(Launch &launch, const WorkList &list, const BatchResult &result) const {
+  const LaunchRecommendation &recommendation = result.recommendation;
+  bool lanes = list.scope == Scope::Lane;
+  launch.workgroupSize = lanes ? recommendation.geometry.workgroupSizeX : result.request.maxWorkgroupSizeX;
+  uint64_t recommended = lanes ? recommendation.geometry.dispatchGrid[0] : recommendation.workerGroups;
+  uint64_t itemsEach = lanes ? launch.workgroupSize : 1;
+  uint64_t covering = (launch.params.items + itemsEach - 1) / itemsEach;
+  uint64_t fitting =
+      uint64_t(list.kernel->concurrentWorkgroups) * (device.info().maxWorkgroupSize / launch.workgroupSize);
+  launch.workgroups = uint32_t(std::min({recommended, covering, fitting}));
 }
 
 Expected<void> Dispatcher::run(Ticket ticket, std::span<const abi::Slot> slots, BatchResult &result) {
   std::vector<WorkList> lists = workLists();
-  if (Expected<void> built = staging.build(slots, lists, buffers.deviceAddress(), buffers.rows().size()); !built)
+  StagingLimits limits;
+  limits.hitCapacity = result.recommendation.hitCapacity;
+  limits.memoryIsScarce = result.recommendation.topology == DispatchTopology::MemoryConstrained;
+  if (Expected<void> built = staging.build(slots, lists, buffers.deviceAddress(), buffers.rows().size(), limits);
+      !built)
     return built;
   std::span<Launch> launches = staging.launches();
   if (launches.empty())
     return {};
   for (size_t i = 0; i < launches.size(); ++i)
-    size(launches[i], staging.list(i), result.recommendation);
+    size(launches[i], staging.list(i), result);
   if (Expected<void> ran = device.run(staging.toDevice(), launches, staging.fromDevice()); !ran)
     return ran;
   Expected<std::vector<SlotFault>> faults = staging.readFaults();
   if (!faults)
     return tl::unexpected(faults.error());
   result.faults = std::move(*faults);
+  Expected<HitRecords> hits = staging.readHits();
+  if (!hits)
+    return tl::unexpected(hits.error());
+  result.hits = std::move(hits->hits);
+  result.hitsDropped = hits->dropped;
 
   for (size_t i = 0; i < launches.size(); ++i) {
     const WorkList &list = staging.list(i);
@@ -300,38 +406,34 @@ Expected<void> Dispatcher::run(Ticket ticket, std::span<const abi::Slot> slots, 
   return {};
 }
 
-Expected<BatchResult> Dispatcher::dispatch(Ticket ticket, std::span<const abi::Slot> slots,
-                                           std::span<const uint16_t> opcodes, const SubmitOptions &submit) {
+Expected<BatchResult> Dispatcher::dispatch(const Job &job, const Backlog &backlog) {
   double start = now();
   if (Expected<void> synced = buffers.sync(); !synced)
     return tl::unexpected(synced.error());
 
   BatchResult result;
-  result.ticket = ticket;
-  result.slots = slots.size();
+  result.ticket = job.ticket;
+  result.slots = job.slots.size();
   {
     std::lock_guard lock(mutex);
     adoptLoaded();
-    route(ticket, slots, opcodes, start);
-    result.request = makeRequest(slots.size(), submit, start);
-    LaunchExpected<LaunchRecommendation> recommendation = askPolicy(result.request);
-    if (!recommendation) {
+    route(job.ticket, job.slots, job.opcodes, start);
+    if (Expected<void> asked = askPolicy(job, backlog, start, result); !asked) {
       clearBatch();
-      return tl::unexpected(recommendation.error().toError());
+      return tl::unexpected(asked.error());
     }
-    result.recommendation = *recommendation;
-    previousTopology = recommendation->topology;
     countHeat(start);
     if (options.promote)
-      promote(ticket, result.request, result.recommendation, start);
+      promote(job.ticket, result.request, result.recommendation, start);
   }
-  Expected<void> ran = run(ticket, slots, result);
+  Expected<void> ran = run(job.ticket, job.slots, result);
   {
     std::lock_guard lock(mutex);
     clearBatch();
   }
   if (!ran)
     return tl::unexpected(ran.error());
+  measure(result);
   result.seconds = now() - start;
   return result;
 }

@@ -9,7 +9,9 @@
 #ifndef MK_RUNTIME_DISPATCHER_H
 #define MK_RUNTIME_DISPATCHER_H
 
+#include "Autotuner.h"
 #include "BufferTable.h"
+#include "JobQueue.h"
 #include "Promoter.h"
 #include "Staging.h"
 #include "WindowTable.h"
@@ -29,8 +31,10 @@ public:
 
   /// Runs a batch that was admitted. A policy that refuses it, or too little memory, is the batch's error; DeviceFailed
   /// is the end of the device.
-  Expected<BatchResult> dispatch(Ticket ticket, std::span<const abi::Slot> slots, std::span<const uint16_t> opcodes,
-                                 const SubmitOptions &submit);
+  Expected<BatchResult> dispatch(const Job &job, const Backlog &backlog);
+
+  /// The policy's last answer. From any thread.
+  std::optional<LaunchRecommendation> lastRecommendation() const;
 
   std::vector<HeatRow> heat() const;
 
@@ -40,19 +44,23 @@ private:
     std::shared_ptr<Kernel> kernel;
     std::vector<uint32_t> firsts;
     uint64_t slots = 0;
+    bool emits = false;
   };
 
   double now() const;
   void adoptLoaded();
   void route(Ticket ticket, std::span<const abi::Slot> slots, std::span<const uint16_t> opcodes, double now);
   void take(CodeUnit &unit, uint32_t first);
-  LaunchRequest makeRequest(size_t slots, const SubmitOptions &submit, double now) const;
-  LaunchExpected<LaunchRecommendation> askPolicy(const LaunchRequest &request) const;
+  LaunchRequest makeRequest(const Job &job, uint32_t workgroupSize, double now) const;
+  LaunchExpected<LaunchRecommendation> ask(const LaunchPolicy &policy, const LaunchRequest &request) const;
+  Expected<void> askPolicy(const Job &job, const Backlog &backlog, double now, BatchResult &result);
+  void measure(const BatchResult &result);
   double recentWithBatch(const CodeUnit &unit, double now) const;
   void countHeat(double now);
   void promote(Ticket ticket, const LaunchRequest &request, const LaunchRecommendation &recommendation, double now);
+  CodeUnit *mostFrequentOpcode() const;
   std::vector<WorkList> workLists() const;
-  void size(Launch &launch, const WorkList &list, const LaunchRecommendation &recommendation) const;
+  void size(Launch &launch, const WorkList &list, const BatchResult &result) const;
   Expected<void> run(Ticket ticket, std::span<const abi::Slot> slots, BatchResult &result);
   void clearBatch();
 
@@ -66,7 +74,13 @@ private:
 
   /// By Scope.
   Interpreted interpreters[2];
-  std::optional<DispatchTopology> previousTopology;
+
+  mutable std::mutex recommendationMutex;
+  std::optional<LaunchRecommendation> recommended;
+
+  /// Used with EngineOptions::autotune only.
+  Autotuner workgroupTuner, multiplierTuner;
+  bool tunesMultiplier = false;
 
   /// Guards the units and their heat against heat().
   mutable std::mutex mutex;

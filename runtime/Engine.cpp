@@ -10,7 +10,6 @@
 #include "Admission.h"
 #include "Dispatcher.h"
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -29,7 +28,8 @@ public:
        const EngineOptions &options)
       : device(std::move(ownedDevice)), code(std::move(ownedCode)), layout(std::move(ownedLayout)),
         memory(*device, options.memoryBudget), buffers(*device, memory), promoter(*device, *code),
-        dispatcher(*device, code->isa(), layout, options, memory, buffers, promoter) {}
+        dispatcher(*device, code->isa(), layout, options, memory, buffers, promoter),
+        saturatedWaves(options.policy.saturatedWaves) {}
 
   ~Impl() {
     {
@@ -37,8 +37,13 @@ public:
       closing = true;
     }
     wake.notify_all();
+    room.notify_all();
     if (thread.joinable())
       thread.join();
+    {
+      std::unique_lock lock(mutex);
+      room.wait(lock, [this] { return publishersWaiting == 0; });
+    }
     // The compile thread reads what belongs to the dispatcher.
     promoter.shutDown();
   }
@@ -52,6 +57,10 @@ public:
   }
 
   Expected<Ticket> submit(const Batch &batch, const SubmitOptions &options) {
+    if (options.priority >= abi::PriorityLevels)
+      return makeError(ErrorCode::InvalidArgument, "SubmitOptions::priority is " + std::to_string(options.priority) +
+                                                       ", but priorities are 0 to " +
+                                                       std::to_string(abi::PriorityLevels - 1));
     Expected<std::vector<uint16_t>> opcodes = admit(layout, batch.slots());
     if (!opcodes)
       return tl::unexpected(opcodes.error());
@@ -59,12 +68,12 @@ public:
     job.slots.assign(batch.slots().begin(), batch.slots().end());
     job.opcodes = std::move(*opcodes);
     job.options = options;
-    std::lock_guard lock(mutex);
-    if (lost)
-      return tl::unexpected(*lost);
+    std::unique_lock lock(mutex);
+    if (Expected<void> room = waitForRoom(lock, options.wait); !room)
+      return tl::unexpected(room.error());
     job.ticket = ++lastTicket;
     outcomes.emplace(job.ticket, Outcome());
-    queue.push_back(std::move(job));
+    queue.push(std::move(job));
     wake.notify_one();
     return lastTicket;
   }
@@ -107,7 +116,7 @@ public:
     Job job;
     job.action = [this, buffer] { buffers.free(buffer); };
     std::lock_guard lock(mutex);
-    queue.push_back(std::move(job));
+    queue.push(std::move(job));
     wake.notify_one();
     return {};
   }
@@ -134,22 +143,47 @@ public:
   const DeviceInfo &deviceInfo() const { return device->info(); }
   Promoter &promotions() { return promoter; }
   const Dispatcher &dispatch() const { return dispatcher; }
+  PriorityRequeueAccounting priorityAccounting() const {
+    std::lock_guard lock(mutex);
+    return queue.accounting();
+  }
 
 private:
-  /// A batch, or an action that has its place between batches.
-  struct Job {
-    Ticket ticket = 0;
-    std::vector<abi::Slot> slots;
-    std::vector<uint16_t> opcodes;
-    SubmitOptions options;
-    std::function<void()> action;
-  };
-
   struct Outcome {
     /// A wait() has taken it.
     bool claimed = false;
     std::optional<Expected<BatchResult>> result;
   };
+
+  /// Slots that may wait before publishers have to; none while the queue is not saturated.
+  std::optional<uint64_t> backlogLimit() const {
+    std::optional<LaunchRecommendation> last = dispatcher.lastRecommendation();
+    if (!last || last->pressure != QueuePressure::Saturated)
+      return std::nullopt;
+    return uint64_t(last->geometry.dispatchGrid[0]) * last->geometry.workgroupSizeX * saturatedWaves;
+  }
+
+  /// With the mutex held: waits while the queue is saturated.
+  Expected<void> waitForRoom(std::unique_lock<std::mutex> &lock, bool mayWait) {
+    auto hasRoom = [&] {
+      std::optional<uint64_t> limit = backlogLimit();
+      return queue.slots() == 0 || !limit || queue.slots() < *limit;
+    };
+    if (!mayWait && !lost && !hasRoom())
+      return makeError(ErrorCode::Busy, "the queue is saturated: " + std::to_string(queue.slots()) +
+                                            " slots wait, the limit is " + std::to_string(*backlogLimit()) +
+                                            "; submit later, or with SubmitOptions::wait");
+    ++publishersWaiting;
+    room.wait(lock, [&] { return lost || closing || hasRoom(); });
+    --publishersWaiting;
+    if (closing)
+      room.notify_all();
+    if (lost)
+      return tl::unexpected(*lost);
+    if (closing)
+      return makeError(ErrorCode::Closed, "the engine was shut down while the batch waited for room in the queue");
+    return {};
+  }
 
   tl::unexpected<Error> noTicket(Ticket ticket) const {
     bool unknown = ticket == 0 || ticket > lastTicket;
@@ -172,7 +206,7 @@ private:
     std::unique_lock lock(mutex);
     if (lost)
       return tl::unexpected(*lost);
-    queue.push_back(std::move(job));
+    queue.push(std::move(job));
     wake.notify_one();
     done.wait(lock, [&] { return result.has_value(); });
     return *result;
@@ -183,6 +217,7 @@ private:
     if (lost)
       return;
     lost = error;
+    room.notify_all();
     promoter.fail(error);
   }
 
@@ -192,8 +227,7 @@ private:
       wake.wait(lock, [this] { return closing || !queue.empty(); });
       if (queue.empty())
         return;
-      Job job = std::move(queue.front());
-      queue.pop_front();
+      Job job = queue.take();
       if (job.action) {
         lock.unlock();
         job.action();
@@ -201,12 +235,17 @@ private:
         continue;
       }
       Expected<BatchResult> result = tl::unexpected(Error());
+      room.notify_all();
       if (lost) {
         result = tl::unexpected(*lost);
       } else {
+        Backlog backlog = queue.backlog();
         lock.unlock();
-        result = dispatcher.dispatch(job.ticket, job.slots, job.opcodes, job.options);
+        result = dispatcher.dispatch(job, backlog);
         lock.lock();
+        // A batch that did not run has overtaken the others all the same.
+        if (result ? result->recommendation.agePriorityWork : backlog.requeueCount != 0)
+          queue.age();
         if (!result && result.error().code == ErrorCode::DeviceFailed)
           loseDevice(result.error());
       }
@@ -224,10 +263,12 @@ private:
   Promoter promoter;
   Dispatcher dispatcher;
 
-  std::mutex mutex;
-  /// Wakes the dispatcher thread, and those who wait for it.
-  std::condition_variable wake, done;
-  std::deque<Job> queue;
+  const uint32_t saturatedWaves;
+  mutable std::mutex mutex;
+  /// Wakes the dispatcher thread, those who wait for it, and publishers who wait for room in the queue.
+  std::condition_variable wake, done, room;
+  JobQueue queue;
+  uint32_t publishersWaiting = 0;
   std::unordered_map<Ticket, Outcome> outcomes;
   Ticket lastTicket = 0;
   bool closing = false;
@@ -296,5 +337,7 @@ Expected<BatchResult> Engine::wait(Ticket ticket) { return impl->wait(ticket); }
 void Engine::waitForPromotions() { impl->promotions().waitIdle(); }
 std::vector<Promotion> Engine::promotions() const { return impl->promotions().list(); }
 std::vector<HeatRow> Engine::heat() const { return impl->dispatch().heat(); }
+std::optional<LaunchRecommendation> Engine::lastRecommendation() const { return impl->dispatch().lastRecommendation(); }
+PriorityRequeueAccounting Engine::priorityAccounting() const { return impl->priorityAccounting(); }
 
 } // namespace mk

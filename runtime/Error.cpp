@@ -28,6 +28,8 @@ const char *stringifyErrorCode(ErrorCode code) {
     return "device_failed";
   case ErrorCode::Closed:
     return "closed";
+  case ErrorCode::Busy:
+    return "busy";
   }
   return "unknown";
 }

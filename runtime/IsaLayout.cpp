@@ -18,7 +18,7 @@ static tl::unexpected<Error> invalid(std::string message) {
 }
 
 static OpcodeLayout layOut(const OpcodeInfo &op) {
-  OpcodeLayout layout{op.scope, op.words(), {}};
+  OpcodeLayout layout{op.scope, op.words(), op.emits, {}};
   uint32_t word = 0;
   for (const ArgType &arg : op.args) {
     ArgLayout to;

@@ -38,6 +38,7 @@ struct ArgLayout {
 struct OpcodeLayout {
   Scope scope;
   uint32_t words;
+  bool emits;
   std::vector<ArgLayout> args;
 };
 

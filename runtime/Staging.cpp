@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Layout of the staging memory: the fault counters, one u32 for each launch; for each launch its input; and, behind
-// what is copied, room for its fault records. Sections are 256-byte aligned.
+// Layout of the staging memory: the fault counters, one u32 for each launch, and as many hit counters; for each launch
+// its input; and, behind what is copied, room for its fault records. Sections are 256-byte aligned.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,8 +26,9 @@ static constexpr size_t TileInstances = 256;
 Staging::~Staging() {
   if (image && !device.info().hostAddressable)
     device.releaseHost(image);
-  if (base)
-    memory.release(base);
+  for (Kept *kept : {&staged, &hitMemory})
+    if (kept->base)
+      memory.release(kept->base);
 }
 
 //===----------------------------------------------------------------------===//
@@ -84,36 +85,41 @@ static uint64_t tableBytes(const std::vector<bool> &varies, uint64_t instances) 
   return alignUp(head) + varying * alignUp(instances * sizeof(uint32_t));
 }
 
-Expected<void> Staging::reserve(uint64_t copied, uint64_t total) {
-  if (total > capacity) {
-    // What is there goes first: both together might not fit.
-    if (base)
-      memory.release(base);
-    base = capacity = 0;
-    // Half as much again, so that slowly growing batches do not allocate each time; just enough where memory is scarce.
-    uint64_t wanted = alignUp(total + total / 2);
-    Expected<uint64_t> grown = memory.allocate(wanted, "staging a batch");
-    if (!grown && grown.error().code == ErrorCode::OutOfMemory)
-      grown = memory.allocate(wanted = total, "staging a batch");
-    if (!grown)
-      return tl::unexpected(grown.error());
-    base = *grown;
-    capacity = wanted;
-  }
+Expected<void> Staging::reserve(Kept &kept, uint64_t bytes, const char *what, bool memoryIsScarce) {
+  if (bytes <= kept.capacity)
+    return {};
+  // What is there goes first: both together might not fit.
+  if (kept.base)
+    memory.release(kept.base);
+  kept = {};
+  // Half as much again, so that slowly growing batches do not allocate each time; just enough where memory is scarce.
+  uint64_t wanted = memoryIsScarce ? bytes : alignUp(bytes + bytes / 2);
+  Expected<uint64_t> grown = memory.allocate(wanted, what);
+  if (!grown && grown.error().code == ErrorCode::OutOfMemory && wanted != bytes)
+    grown = memory.allocate(wanted = bytes, what);
+  if (!grown)
+    return tl::unexpected(grown.error());
+  kept = {*grown, wanted};
+  return {};
+}
+
+Expected<void> Staging::reserveImage(uint64_t copied) {
   if (device.info().hostAddressable) {
-    image = reinterpret_cast<std::byte *>(base);
-  } else if (copied > imageCapacity) {
-    if (image)
-      device.releaseHost(image);
-    image = nullptr;
-    imageCapacity = 0;
-    uint64_t wanted = alignUp(copied + copied / 2);
-    Expected<std::byte *> grown = device.allocateHost(wanted);
-    if (!grown)
-      return tl::unexpected(grown.error());
-    image = *grown;
-    imageCapacity = wanted;
+    image = reinterpret_cast<std::byte *>(staged.base);
+    return {};
   }
+  if (copied <= imageCapacity)
+    return {};
+  if (image)
+    device.releaseHost(image);
+  image = nullptr;
+  imageCapacity = 0;
+  uint64_t wanted = alignUp(copied + copied / 2);
+  Expected<std::byte *> grown = device.allocateHost(wanted);
+  if (!grown)
+    return tl::unexpected(grown.error());
+  image = *grown;
+  imageCapacity = wanted;
   return {};
 }
 
@@ -172,16 +178,25 @@ void Staging::writeColumns(const Plan &plan, std::span<const abi::Slot> slots) {
 }
 
 Expected<void> Staging::build(std::span<const abi::Slot> slots, std::span<const WorkList> lists, uint64_t buffers,
-                              uint64_t bufferCount) {
+                              uint64_t bufferCount, const StagingLimits &limits) {
   plans.clear();
   launchList.clear();
+  emits = false;
+  hitCapacity = limits.hitCapacity;
   for (const WorkList &list : lists)
     plan(slots, list);
   if (plans.empty())
     return {};
 
-  uint64_t counters = plans.size() * sizeof(uint32_t);
-  uint64_t end = alignUp(counters);
+  uint64_t hitBytes = 0;
+  for (Plan &plan : plans) {
+    if (!plan.list.emits)
+      continue;
+    emits = true;
+    plan.hits = hitBytes;
+    hitBytes += hitCapacity * sizeof(abi::HitRecord);
+  }
+  uint64_t end = alignUp(counterBytes());
   for (Plan &plan : plans) {
     plan.input = end;
     if (plan.list.tier != Tier::Interpreter) {
@@ -198,10 +213,14 @@ Expected<void> Staging::build(std::span<const abi::Slot> slots, std::span<const 
     plan.faults = end;
     end += alignUp(plan.list.slots * sizeof(abi::FaultRecord));
   }
-  if (Expected<void> reserved = reserve(copied, end); !reserved)
+  if (Expected<void> reserved = reserve(staged, end, "staging a batch", limits.memoryIsScarce); !reserved)
+    return reserved;
+  if (Expected<void> reserved = reserve(hitMemory, hitBytes, "the hits of a batch", limits.memoryIsScarce); !reserved)
+    return reserved;
+  if (Expected<void> reserved = reserveImage(copied); !reserved)
     return reserved;
 
-  std::memset(image, 0, counters);
+  std::memset(image, 0, counterBytes());
   for (size_t i = 0; i < plans.size(); ++i) {
     const Plan &plan = plans[i];
     bool interpreter = plan.list.tier == Tier::Interpreter;
@@ -213,29 +232,33 @@ Expected<void> Staging::build(std::span<const abi::Slot> slots, std::span<const 
     Launch &launch = launchList.emplace_back();
     launch.kernel = plan.list.kernel;
     launch.params.items = plan.list.firsts.size();
-    launch.params.input = base + plan.input;
-    launch.params.order = interpreter && plan.windows ? base + plan.order : 0;
+    launch.params.input = staged.base + plan.input;
+    launch.params.order = interpreter && plan.windows ? staged.base + plan.order : 0;
     launch.params.buffers = buffers;
     launch.params.bufferCount = bufferCount;
-    launch.params.faults = base + plan.faults;
-    launch.params.faultCount = base + i * sizeof(uint32_t);
+    launch.params.faults = staged.base + plan.faults;
+    launch.params.faultCount = staged.base + i * sizeof(uint32_t);
+    if (plan.list.emits) {
+      launch.params.hits = hitMemory.base + plan.hits;
+      launch.params.hitCapacity = hitCapacity;
+      launch.params.hitCount = staged.base + (plans.size() + i) * sizeof(uint32_t);
+    }
   }
   imageBytes = copied;
   return {};
 }
 
 Transfer Staging::toDevice() const {
-  return plans.empty() || device.info().hostAddressable ? Transfer() : Transfer{base, {image, imageBytes}};
+  return plans.empty() || device.info().hostAddressable ? Transfer() : Transfer{staged.base, {image, imageBytes}};
 }
 
-/// The fault counters: they come back to where they were in the image.
+/// The counters: they come back to where they were in the image.
 Transfer Staging::fromDevice() const {
-  return plans.empty() || device.info().hostAddressable ? Transfer()
-                                                        : Transfer{base, {image, plans.size() * sizeof(uint32_t)}};
+  return plans.empty() || device.info().hostAddressable ? Transfer() : Transfer{staged.base, {image, counterBytes()}};
 }
 
 //===----------------------------------------------------------------------===//
-// Faults
+// Faults and hits
 //===----------------------------------------------------------------------===//
 
 /// The slot of the batch that slot 'slot' of a launch is.
@@ -250,35 +273,63 @@ uint32_t Staging::batchSlot(const Plan &plan, uint32_t slot) const {
   return firsts[item] + slot - order[item];
 }
 
+static tl::unexpected<Error> foreignSlot(const WorkList &list, const char *what, uint32_t slot) {
+  return makeError(ErrorCode::DeviceFailed, "kernel '" + std::string(list.what) + "' reported " + what + " of slot " +
+                                                std::to_string(slot) + " of " + std::to_string(list.slots) +
+                                                ": its code is broken");
+}
+
 Expected<std::vector<SlotFault>> Staging::readFaults() {
   std::vector<SlotFault> faults;
   if (plans.empty())
     return faults;
-  const auto *counts = reinterpret_cast<const uint32_t *>(image);
   std::vector<abi::FaultRecord> records;
   for (size_t i = 0; i < plans.size(); ++i) {
     const Plan &plan = plans[i];
-    if (counts[i] == 0)
+    uint32_t count = counter(i);
+    if (count == 0)
       continue;
-    if (counts[i] > plan.list.slots)
+    if (count > plan.list.slots)
       return makeError(ErrorCode::DeviceFailed, "kernel '" + std::string(plan.list.what) + "' reported " +
-                                                    std::to_string(counts[i]) + " faults for " +
+                                                    std::to_string(count) + " faults for " +
                                                     std::to_string(plan.list.slots) + " slots: its code is broken");
-    records.resize(counts[i]);
-    if (Expected<void> copied = device.copyFromDevice(base + plan.faults, std::as_writable_bytes(std::span(records)));
+    records.resize(count);
+    if (Expected<void> copied =
+            device.copyFromDevice(staged.base + plan.faults, std::as_writable_bytes(std::span(records)));
         !copied)
       return tl::unexpected(copied.error());
     for (const abi::FaultRecord &record : records) {
       if (record.slot >= plan.list.slots)
-        return makeError(ErrorCode::DeviceFailed, "kernel '" + std::string(plan.list.what) +
-                                                      "' reported a fault of slot " + std::to_string(record.slot) +
-                                                      " of " + std::to_string(plan.list.slots) +
-                                                      ": its code is broken");
+        return foreignSlot(plan.list, "a fault", record.slot);
       faults.push_back({batchSlot(plan, record.slot), record.code, record.detail});
     }
   }
   std::sort(faults.begin(), faults.end(), [](const SlotFault &a, const SlotFault &b) { return a.slot < b.slot; });
   return faults;
+}
+
+Expected<HitRecords> Staging::readHits() {
+  HitRecords result;
+  std::vector<abi::HitRecord> records;
+  for (size_t i = 0; emits && i < plans.size(); ++i) {
+    const Plan &plan = plans[i];
+    uint32_t count = counter(plans.size() + i), stored = std::min(count, hitCapacity);
+    result.dropped += count - stored;
+    if (stored == 0)
+      continue;
+    records.resize(stored);
+    if (Expected<void> copied =
+            device.copyFromDevice(hitMemory.base + plan.hits, std::as_writable_bytes(std::span(records)));
+        !copied)
+      return tl::unexpected(copied.error());
+    for (const abi::HitRecord &record : records) {
+      if (record.slot >= plan.list.slots)
+        return foreignSlot(plan.list, "a hit", record.slot);
+      result.hits.push_back({batchSlot(plan, record.slot), std::to_array(record.values)});
+    }
+  }
+  std::sort(result.hits.begin(), result.hits.end());
+  return result;
 }
 
 } // namespace mk

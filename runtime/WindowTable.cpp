@@ -112,6 +112,8 @@ std::unique_ptr<CodeUnit> WindowTable::makeUnit(std::span<const abi::Slot> slots
       number[i] = extents++;
     signature.extents.push_back(number[first]);
   }
+  for (const WindowSignature::Issue &issue : signature.issues)
+    unit->emits |= layout[issue.opcode].emits;
   unit->what = signature.str(isa);
   return unit;
 }

@@ -2,7 +2,7 @@
 //
 //   nvcc -ptx -arch=sm_90 -O3 -fmad=false chain.cu -o chain.ptx
 //
-// The parameters are seven words, as those of every kernel that the engine's device launches.
+// The parameters are the first seven of the ten words that every kernel of the engine's device is launched with.
 typedef unsigned long long u64;
 
 __device__ float step(float z, float y, float a) {

@@ -190,7 +190,8 @@ struct HandWritten {
   double time(const Kernel &kernel, uint64_t n, float scale, uint32_t groupsPerCta) {
     uint32_t bits;
     std::memcpy(&bits, &scale, 4);
-    Launch launch{&kernel, device->info().concurrentWorkgroups * groupsPerCta, 256, {n, x, y, z, bits, 0, 0}, 0};
+    Launch launch{
+        &kernel, device->info().concurrentWorkgroups * groupsPerCta, 256, {n, x, y, z, bits, 0, 0, 0, 0, 0}, 0};
     check(device->run({&launch, 1}));
     return launch.seconds;
   }

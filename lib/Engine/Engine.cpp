@@ -29,7 +29,9 @@ Expected<std::unique_ptr<Engine>> mk::openEngine(std::string_view source, std::s
 Expected<std::unique_ptr<Engine>> mk::openEngineFile(const std::string &path, const OpenOptions &options) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
-  if (!file || !(text << file.rdbuf()))
+  // An empty file has nothing to insert, which << calls a failure.
+  bool empty = file.peek() == std::ifstream::traits_type::eof();
+  if (!file.is_open() || file.bad() || (!empty && !(text << file.rdbuf())))
     return makeError(ErrorCode::NotFound, "cannot read the ISA '" + path + "': " + std::strerror(errno));
   return openEngine(text.str(), path, options);
 }

@@ -16,6 +16,7 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/Intrinsics.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -68,6 +69,31 @@ void mk::optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned o
   pm.run(module, modules);
 }
 
+/// convert-gpu-to-nvvm calls libdevice for every function of math. Those that IEEE 754 defines to the last bit are
+/// instructions, which need no library.
+static void replaceExactFunctions(llvm::Module &module) {
+  using namespace llvm;
+  const std::pair<StringRef, Intrinsic::ID> exact[] = {{"sqrt", Intrinsic::sqrt},   {"fma", Intrinsic::fma},
+                                                       {"floor", Intrinsic::floor}, {"ceil", Intrinsic::ceil},
+                                                       {"trunc", Intrinsic::trunc}, {"rint", Intrinsic::rint},
+                                                       {"fmin", Intrinsic::minnum}, {"fmax", Intrinsic::maxnum},
+                                                       {"fabs", Intrinsic::fabs},   {"copysign", Intrinsic::copysign}};
+  for (Function &function : make_early_inc_range(module)) {
+    StringRef name = function.getName();
+    if (!function.isDeclaration() || !name.consume_front("__nv_") || !function.getReturnType()->isFloatingPointTy())
+      continue;
+    if (function.getReturnType()->isFloatTy())
+      name.consume_back("f");
+    for (auto [known, id] : exact)
+      if (name == known) {
+        Function *intrinsic = Intrinsic::getOrInsertDeclaration(&module, id, {function.getReturnType()});
+        function.replaceAllUsesWith(intrinsic);
+        function.eraseFromParent();
+        break;
+      }
+  }
+}
+
 /// The one gpu.module, and the chip it is for.
 static llvm::Expected<std::pair<gpu::GPUModuleOp, NVVM::NVVMTargetAttr>> findGpuModule(ModuleOp module) {
   SmallVector<gpu::GPUModuleOp> found = llvm::to_vector(module.getOps<gpu::GPUModuleOp>());
@@ -116,6 +142,7 @@ llvm::Expected<std::string> mk::translateToPtx(ModuleOp module, unsigned optLeve
   if (!llvmModule)
     return llvmModule.takeError();
   llvm::Module &code = **llvmModule;
+  replaceExactFunctions(code);
   optimize(code, *machine, optLevel);
   for (llvm::Function &function : code)
     if (function.isDeclaration() && !function.isIntrinsic() && !function.use_empty())

@@ -406,8 +406,8 @@ Expected<void> CudaDevice::run(const Transfer &toDevice, std::span<Launch> launc
     Launch &launch = launches[i];
     const auto *kernel = static_cast<const CudaKernel *>(launch.kernel);
     abi::LaunchParams &p = launch.params;
-    void *params[abi::LaunchParamCount] = {&p.items,       &p.input,  &p.order,     &p.buffers,
-                                           &p.bufferCount, &p.faults, &p.faultCount};
+    void *params[abi::LaunchParamCount] = {&p.items,  &p.input,      &p.order, &p.buffers,     &p.bufferCount,
+                                           &p.faults, &p.faultCount, &p.hits,  &p.hitCapacity, &p.hitCount};
     if (Result result = api.launchKernel(kernel->function, launch.workgroups, 1, 1, launch.workgroupSize, 1, 1,
                                          /*sharedBytes=*/0, stream, params, nullptr);
         result != Success)

@@ -63,7 +63,7 @@ mk.window @code (%s: f32, %z: !view) extents([-1, 0]) fused(2) scope(block) {
 
 // CHECK-LABEL: mk.kernel @kernel scope(block)
 mk.kernel @kernel scope(block) (%items: i64, %input: i64, %order: i64, %buffers: i64, %bufferCount: i64, %faults: i64,
-                                %faultCount: i64) {
+                                %faultCount: i64, %hits: i64, %hitCapacity: i64, %hitCount: i64) {
   %n = arith.index_castui %items : i64 to index
   // CHECK: mk.distribute (%[[ITEM:.*]]) to %[[N:.*]] {
   mk.distribute (%item) to %n {
@@ -85,5 +85,14 @@ mk.kernel @kernel scope(block) (%items: i64, %input: i64, %order: i64, %buffers:
       memref.store %c0, %b[%item] : !view
     }
   }
+  mk.return
+}
+
+// CHECK-LABEL: mk.opcode @emits
+// CHECK: mk.emit %[[A:.*]]{{$}}
+// CHECK: mk.emit %[[A]], %[[B:.*]], %[[A]] issue(2)
+mk.opcode @emits code(66) scope(lane) (%a: i32, %b: i32) {
+  mk.emit %a
+  mk.emit %a, %b, %a issue(2)
   mk.return
 }

@@ -5,7 +5,7 @@
 // CHECK-NOT: mk.task
 // CHECK-NOT: mk.single
 // CHECK: mk.return
-mk.kernel @harmless scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @harmless scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %none = arith.constant -1 : i64
   %n = arith.index_castui %items : i64 to index
   %x = mk.view %input size %n : memref<?xi64>
@@ -27,7 +27,7 @@ mk.kernel @harmless scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e
 // CHECK-LABEL: mk.kernel @harmful
 // CHECK: mk.task
 // CHECK: mk.fault user(1)
-mk.kernel @harmful scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @harmful scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %n = arith.index_castui %items : i64 to index
   %x = mk.view %input size %n : memref<?xi64>
   mk.distribute (%i) to %n {

@@ -179,7 +179,7 @@ mk.window @unknown () {
 
 // issue_c1
 // expected-note @below {{it is this}}
-mk.kernel @kernel scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @kernel scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   mk.return
 }
 mk.window @wrong () {
@@ -247,14 +247,14 @@ mk.opcode @fault code(64) scope(lane) () {
 // -----
 
 // kernel_c1
-// expected-error @below {{'mk.kernel' op takes the 7 launch parameters of the ABI, each i64}}
+// expected-error @below {{'mk.kernel' op takes the 10 launch parameters of the ABI, each i64}}
 mk.kernel @params scope(lane) (%a: i64, %b: i32) {
   mk.return
 }
 
 // -----
 
-mk.kernel @distribute scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @distribute scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %n = arith.constant 4 : index
   // expected-error @below {{'mk.distribute' op region takes one index, the work item}}
   "mk.distribute"(%n) ({
@@ -266,7 +266,7 @@ mk.kernel @distribute scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, 
 // -----
 
 // task_c1
-mk.kernel @task scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @task scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   // expected-error @below {{'mk.task' op has no result, but answers at least one slot}}
   "mk.task"() ({
     "mk.yield"() : () -> ()
@@ -277,7 +277,7 @@ mk.kernel @task scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i6
 // -----
 
 // task_c2
-mk.kernel @task scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @task scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %r = mk.task {
     // expected-error @below {{'mk.raise' op names issue 1, but the task answers 1 slots}}
     mk.raise %a issue(1)
@@ -288,7 +288,7 @@ mk.kernel @task scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i6
 // -----
 
 // view_c1
-mk.kernel @view scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @view scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %n = arith.constant 4 : index
   // expected-error @below {{'mk.view' op makes 'memref<4xf32>', but a view is memref<?xT> or memref<?xT, strided<[1], offset: ?>>}}
   %v = mk.view %a size %n : memref<4xf32>
@@ -298,9 +298,18 @@ mk.kernel @view scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i6
 // -----
 
 // view_c1
-mk.kernel @view scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @view scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %n = arith.constant 4 : index
   // expected-error @below {{'mk.view' op has an offset, but 'memref<?xf32>' starts at the address}}
   %v = mk.view %a[%n] size %n : memref<?xf32>
+  mk.return
+}
+
+// -----
+
+// emit_c1
+mk.opcode @emit code(64) scope(lane) (%a: i32) {
+  // expected-error @below {{'mk.emit' op has 4 values, but a record holds 1 to 3}}
+  mk.emit %a, %a, %a, %a
   mk.return
 }

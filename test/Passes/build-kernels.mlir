@@ -27,11 +27,11 @@ mk.opcode @set code(64) scope(lane) (%m: memref<?xi32>, %i: index, %v: i32) {
 
 // An instance of a window of two answers two slots: records name item * 2 and item * 2 + 1.
 // CHECK-LABEL: mk.kernel @mk_window_pair scope(block)
+// CHECK: arith.muli %{{.*}}, %c2_i32
 // CHECK: %[[F:.*]]:2 = mk.task {
 // CHECK: mk.fault user(1) issue(0)
 // CHECK: mk.fault user(2) issue(1)
 // CHECK: } : i64, i64
-// CHECK: %[[FIRST:.*]] = arith.muli %{{.*}}, %c2_i32
 // CHECK: arith.cmpi ne, %[[F]]#0
 // CHECK: arith.cmpi ne, %[[F]]#1
 mk.window @pair () fused(2) scope(block) {

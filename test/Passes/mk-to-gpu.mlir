@@ -19,7 +19,7 @@ mk.opcode @one code(64) scope(lane) () {
 // CHECK: llvm.addrspacecast
 // CHECK-NOT: gpu.barrier
 // CHECK: gpu.return
-mk.kernel @lane scope(lane) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @lane scope(lane) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %n = arith.index_castui %items : i64 to index
   mk.distribute (%i) to %n {
     %x = mk.view %input size %n : memref<?xi64>
@@ -47,7 +47,7 @@ mk.kernel @lane scope(lane) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64
 // CHECK: memref.atomic_rmw minu %{{.*}}, %[[CELLS]]
 // The loop is followed by what depends on it.
 // CHECK: gpu.barrier
-mk.kernel @block scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @block scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %n = arith.index_castui %items : i64 to index
@@ -72,7 +72,7 @@ mk.kernel @block scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i
 // CHECK: memref.store
 // CHECK-NOT: gpu.barrier
 // CHECK: gpu.return
-mk.kernel @barriers scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @barriers scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %n = arith.index_castui %items : i64 to index
@@ -99,7 +99,7 @@ mk.kernel @barriers scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e
 // CHECK: scf.for
 // CHECK: memref.store
 // CHECK: gpu.return
-mk.kernel @shapes scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @shapes scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %n = arith.index_castui %items : i64 to index

@@ -12,7 +12,7 @@
 // CHECK: scf.for
 // CHECK: arith.minui
 // CHECK: return
-mk.kernel @kernel scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @kernel scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %n = arith.index_castui %items : i64 to index

@@ -26,7 +26,7 @@
 // CHECK: scf.parallel
 // CHECK-NOT: vector.load
 // CHECK: mk.return
-mk.kernel @elementwise scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @elementwise scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %k = arith.constant 3.0 : f32
@@ -52,7 +52,7 @@ mk.kernel @elementwise scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e:
 // CHECK-LABEL: mk.kernel @others
 // CHECK-NOT: vector.
 // CHECK: mk.return
-mk.kernel @others scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @others scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %n = arith.index_castui %items : i64 to index
@@ -92,7 +92,7 @@ mk.kernel @others scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64,
 // CHECK-LABEL: mk.kernel @lane
 // CHECK-NOT: vector.
 // CHECK: mk.return
-mk.kernel @lane scope(lane) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64) {
+mk.kernel @lane scope(lane) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %n = arith.index_castui %items : i64 to index

@@ -13,7 +13,7 @@
 
 // CHECK: .target sm_{{[89]}}0
 // CHECK: .visible .entry mk_interpreter_lane(
-// CHECK-COUNT-7: .param .u64 mk_interpreter_lane_param_
+// CHECK-COUNT-10: .param .u64 mk_interpreter_lane_param_
 // CHECK-DAG: ld.global.v4.b32
 // CHECK-DAG: brx.idx
 // CHECK-DAG: mul.rn.f32

@@ -98,18 +98,38 @@ void mk::printHeading(const Report &report, uint64_t waves, uint64_t slots, llvm
   os.flush();
 }
 
+/// "16 groups, 5 x 64": what the policy gives the whole wave.
+static std::string showWorkers(const LaunchRecommendation &recommendation) {
+  const LaunchGeometry &geometry = recommendation.geometry;
+  return plural(recommendation.workerGroups, "group") + ", " + std::to_string(geometry.dispatchGrid[0]) + " x " +
+         std::to_string(geometry.workgroupSizeX);
+}
+
+/// "30 of 1024", "1024 of 1024 + 7 dropped"; nothing when there were none.
+static std::string showHits(const WaveGroup &group) {
+  if (!group.hits && !group.hitsDropped)
+    return "";
+  std::string text = std::to_string(group.hits) + " of " + std::to_string(group.recommendation.hitCapacity);
+  return group.hitsDropped ? text + " + " + std::to_string(group.hitsDropped) + " dropped" : text;
+}
+
 static void printWaves(const Report &report, llvm::raw_ostream &os) {
   os << "\nwaves (times and rates per wave; waves that are alike share a row)\n";
-  Table table({"wave", "batch", "slots", "tier", "code", "launch", "device ms", "slots/s", "wall ms", "topology",
-               "route", "faults"},
-              "<<><<<>>><<>");
+  Table table({"wave", "batch", "slots", "tier", "code", "launch", "device ms", "slots/s", "wall ms", "pressure",
+               "topology", "route", "workers", "hits", "faults"},
+              "<<><<<>>><<<<>>");
   for (const WaveGroup &group : report.run.groups) {
     std::string number = group.waves() == 1 ? std::to_string(group.first)
                                             : std::to_string(group.first) + ".." + std::to_string(group.last);
     std::vector<std::string> head = {number, report.workload->batches[group.batch].name};
-    std::vector<std::string> tail = {
-        showMillis(group.totalSeconds() / group.waves()), stringifyDispatchTopology(group.recommendation.topology),
-        stringifyPromotionRoute(routeOf(group.recommendation)), group.faults ? std::to_string(group.faults) : ""};
+    const LaunchRecommendation &recommendation = group.recommendation;
+    std::vector<std::string> tail = {showMillis(group.totalSeconds() / group.waves()),
+                                     stringifyQueuePressure(recommendation.pressure),
+                                     stringifyDispatchTopology(recommendation.topology),
+                                     stringifyPromotionRoute(routeOf(recommendation)),
+                                     showWorkers(recommendation),
+                                     showHits(group),
+                                     group.faults ? std::to_string(group.faults) : ""};
     if (group.runs.empty()) {
       std::vector<std::string> row = head;
       row.insert(row.end(), {std::to_string(group.slots), "-", "", "", "", ""});
@@ -129,7 +149,7 @@ static void printWaves(const Report &report, llvm::raw_ostream &os) {
       table.addRow(std::move(row));
       // What belongs to the whole wave stands in its first row only.
       head.assign(2, "");
-      tail.assign(4, "");
+      tail.assign(tail.size(), "");
     }
   }
   table.print(os);
@@ -148,8 +168,12 @@ static void printPromotions(const Report &report, llvm::raw_ostream &os) {
     if (promotion.state == PromotionState::Live)
       os << (promotion.firstTicket ? llvm::formatv(" since wave {0}", report.run.waveOf(promotion.firstTicket)).str()
                                    : std::string(", but no wave used it"));
-    os << "\n    seen " << promotion.count << " times (threshold " << promotion.threshold << ") by wave "
-       << report.run.waveOf(promotion.ticket);
+    if (promotion.evidence.promotionRoute == PromotionRoute::QueueJit)
+      os << "\n    the most frequent opcode of a queue of " << promotion.evidence.queueLen << " (threshold "
+         << promotion.threshold << ") in wave " << report.run.waveOf(promotion.ticket);
+    else
+      os << "\n    seen " << promotion.count << " times (threshold " << promotion.threshold << ") by wave "
+         << report.run.waveOf(promotion.ticket);
     if (promotion.compileSeconds > 0)
       os << llvm::formatv(", compiled in {0} ms, loaded in {1} ms", showMillis(promotion.compileSeconds),
                           showMillis(promotion.loadSeconds));
@@ -188,15 +212,28 @@ static void printFaults(const Report &report, llvm::raw_ostream &os) {
     os << "    " << showFaultCode(code) << ": " << count << "\n";
 }
 
+static void printHits(const Report &report, llvm::raw_ostream &os) {
+  const HitLog &hits = report.run.hits;
+  if (!hits.total && !hits.dropped)
+    return;
+  os << "\nhits\n";
+  for (const HitLog::Entry &entry : hits.first)
+    os << llvm::formatv("  HIT wave {0}, slot {1} ({2}): {3} {4} {5}\n", entry.wave, entry.hit.slot, entry.opcode,
+                        entry.hit.values[0], entry.hit.values[1], entry.hit.values[2]);
+  if (hits.total > hits.first.size())
+    os << "  ... and " << hits.total - hits.first.size() << " more\n";
+  os << "  total: " << plural(hits.total, "hit") << ", " << hits.dropped << " dropped for lack of room\n";
+}
+
 static void printVerification(const Verification &verification, llvm::raw_ostream &os) {
   os << "\nverify\n";
   if (verification.isEqual()) {
-    os << llvm::formatv("  equal to the interpreter: {0}, {1}, and the faults of every wave\n",
+    os << llvm::formatv("  equal to the interpreter: {0}, {1}, and the faults and hits of every wave\n",
                         plural(verification.bufferCount, "buffer"), showBytes(verification.buffers.bytes));
     os << "  the interpreter alone took " << showMillis(verification.seconds) << " ms of wall time\n";
     return;
   }
-  for (const Comparison *comparison : {&verification.buffers, &verification.faults})
+  for (const Comparison *comparison : {&verification.buffers, &verification.faults, &verification.hits})
     if (!comparison->difference.empty())
       os << "  MISMATCH " << comparison->difference << "\n";
 }
@@ -205,6 +242,7 @@ void mk::printReport(const Report &report, llvm::raw_ostream &os) {
   printWaves(report, os);
   printPromotions(report, os);
   printFaults(report, os);
+  printHits(report, os);
   if (report.verification)
     printVerification(*report.verification, os);
 }
@@ -238,6 +276,9 @@ static json::Value toJson(const WaveGroup &group, const Workload &workload) {
                       {"batch", workload.batches[group.batch].name},
                       {"slots", group.slots},
                       {"faults", group.faults},
+                      {"hits", group.hits},
+                      {"hitsDropped", group.hitsDropped},
+                      {"hitCapacityMultiplier", group.hitCapacityMultiplier},
                       {"wallSeconds", json::Array(group.seconds)},
                       {"runs", std::move(runs)},
                       {"route", stringifyPromotionRoute(routeOf(group.recommendation))},
@@ -278,6 +319,16 @@ static json::Value toJson(const FaultLog &faults) {
   return json::Object{{"total", faults.total}, {"byCode", std::move(byCode)}, {"first", std::move(first)}};
 }
 
+static json::Value toJson(const HitLog &hits) {
+  json::Array first;
+  for (const HitLog::Entry &entry : hits.first)
+    first.push_back(json::Object{{"wave", entry.wave},
+                                 {"slot", entry.hit.slot},
+                                 {"opcode", entry.opcode},
+                                 {"values", json::Array(entry.hit.values)}});
+  return json::Object{{"total", hits.total}, {"dropped", hits.dropped}, {"first", std::move(first)}};
+}
+
 void mk::printJson(const Report &report, llvm::raw_ostream &os) {
   json::Array waves, promotions, heat;
   for (const WaveGroup &group : report.run.groups)
@@ -297,7 +348,8 @@ void mk::printJson(const Report &report, llvm::raw_ostream &os) {
                     {"waves", std::move(waves)},
                     {"promotions", std::move(promotions)},
                     {"heat", std::move(heat)},
-                    {"faults", toJson(report.run.faults)}};
+                    {"faults", toJson(report.run.faults)},
+                    {"hits", toJson(report.run.hits)}};
   if (const std::optional<Verification> &verification = report.verification) {
     json::Object object{{"equal", verification->isEqual()},
                         {"bytes", verification->buffers.bytes},
@@ -306,6 +358,8 @@ void mk::printJson(const Report &report, llvm::raw_ostream &os) {
       object["buffers"] = verification->buffers.difference;
     if (!verification->faults.difference.empty())
       object["faults"] = verification->faults.difference;
+    if (!verification->hits.difference.empty())
+      object["hits"] = verification->hits.difference;
     root["verify"] = std::move(object);
   }
   os << llvm::formatv("{0:2}", json::Value(std::move(root))) << "\n";

@@ -25,11 +25,12 @@ namespace mk {
 struct Verification {
   Comparison buffers;
   Comparison faults;
+  Comparison hits;
   size_t bufferCount = 0;
   /// Time of the reference run.
   double seconds = 0;
 
-  bool isEqual() const { return buffers.difference.empty() && faults.difference.empty(); }
+  bool isEqual() const { return buffers.difference.empty() && faults.difference.empty() && hits.difference.empty(); }
 };
 
 /// All that there is to report.

@@ -141,6 +141,10 @@ uint64_t Session::slotsPerRound() const {
 /// True when 'result', of batch number 'batch', continues 'group'.
 static bool belongsTo(const WaveGroup &group, uint32_t batch, const BatchResult &result) {
   return group.batch == batch && group.slots == result.slots && group.faults == result.faults.size() &&
+         group.hits == result.hits.size() && group.hitsDropped == result.hitsDropped &&
+         group.recommendation.pressure == result.recommendation.pressure &&
+         group.recommendation.workerGroups == result.recommendation.workerGroups &&
+         group.recommendation.hitCapacity == result.recommendation.hitCapacity &&
          group.recommendation.topology == result.recommendation.topology &&
          routeOf(group.recommendation) == routeOf(result.recommendation) && group.runs.size() == result.runs.size() &&
          std::equal(group.runs.begin(), group.runs.end(), result.runs.begin(), [](const TierRun &a, const TierRun &b) {
@@ -159,8 +163,11 @@ static void addWave(RunRecord &record, uint32_t batch, BatchResult result) {
     group.batch = batch;
     group.slots = result.slots;
     group.faults = result.faults.size();
+    group.hits = result.hits.size();
+    group.hitsDropped = result.hitsDropped;
     group.request = result.request;
     group.recommendation = result.recommendation;
+    group.hitCapacityMultiplier = result.hitCapacityMultiplier;
     group.runs = result.runs;
     record.groups.push_back(std::move(group));
   } else {
@@ -171,20 +178,42 @@ static void addWave(RunRecord &record, uint32_t batch, BatchResult result) {
   record.groups.back().seconds.push_back(result.seconds);
 }
 
+/// FNV-1a over words.
+static constexpr uint64_t HashStart = 0xCBF29CE484222325u;
+static void hashWords(uint64_t &hash, std::initializer_list<uint32_t> words) {
+  for (uint32_t word : words)
+    hash = (hash ^ word) * 0x100000001B3u;
+}
+
+static std::string opcodeOf(const Batch &batch, uint32_t slot, const Isa &isa) {
+  std::optional<uint32_t> opcode = isa.findOpcode(batch.slots()[slot].opcode);
+  return opcode ? isa.opcodes[*opcode].name : "?";
+}
+
 static void addFaults(FaultLog &log, uint64_t wave, llvm::ArrayRef<SlotFault> faults, const Batch &batch,
                       const Isa &isa) {
-  // FNV-1a over the words of the records.
-  FaultLog::Digest digest{faults.size(), 0xCBF29CE484222325u};
+  Digest digest{faults.size(), HashStart};
   for (const SlotFault &fault : faults) {
-    for (uint32_t word : {fault.slot, fault.code, fault.detail})
-      digest.hash = (digest.hash ^ word) * 0x100000001B3u;
+    hashWords(digest.hash, {fault.slot, fault.code, fault.detail});
     ++log.byCode[fault.code];
-    if (log.first.size() < FaultLog::MaxFirst) {
-      std::optional<uint32_t> opcode = isa.findOpcode(batch.slots()[fault.slot].opcode);
-      log.first.push_back({wave, fault, opcode ? isa.opcodes[*opcode].name : "?"});
-    }
+    if (log.first.size() < FaultLog::MaxFirst)
+      log.first.push_back({wave, fault, opcodeOf(batch, fault.slot, isa)});
   }
   log.total += faults.size();
+  log.waves.push_back(digest);
+}
+
+static void addHits(HitLog &log, uint64_t wave, const BatchResult &result, const Batch &batch, const Isa &isa) {
+  Digest digest{result.hits.size() + result.hitsDropped, HashStart};
+  for (const Hit &hit : result.hits) {
+    hashWords(digest.hash, {hit.slot, hit.values[0], hit.values[1], hit.values[2]});
+    if (log.first.size() < HitLog::MaxFirst)
+      log.first.push_back({wave, hit, opcodeOf(batch, hit.slot, isa)});
+  }
+  if (result.hitsDropped)
+    digest.hash = 0;
+  log.total += result.hits.size();
+  log.dropped += result.hitsDropped;
   log.waves.push_back(digest);
 }
 
@@ -197,10 +226,8 @@ Expected<RunRecord> Session::run(const RunOptions &options, Progress &progress) 
   for (uint64_t round = 0; round < options.repeat; ++round) {
     for (uint32_t i = 0; i < batches.size(); ++i) {
       const BatchSpec &spec = theWorkload->batches[i];
-      SubmitOptions submit;
-      submit.graph = spec.graph;
       for (uint64_t n = 0; n < spec.repeat; ++n) {
-        Expected<Ticket> ticket = theEngine->submit(batches[i], submit);
+        Expected<Ticket> ticket = theEngine->submit(batches[i], spec.submit);
         if (!ticket)
           return theWorkload->fail(ticket.error().code, spec.path, ticket.error().message);
         if (record.waves == 0)
@@ -210,6 +237,7 @@ Expected<RunRecord> Session::run(const RunOptions &options, Progress &progress) 
           return theWorkload->fail(result.error().code, spec.path,
                                    "wave " + Twine(record.waves + 1) + ": " + result.error().message);
         addFaults(record.faults, record.waves + 1, result->faults, batches[i], theEngine->isa());
+        addHits(record.hits, record.waves + 1, *result, batches[i], theEngine->isa());
         addWave(record, i, std::move(*result));
         if (options.waitForPromotions)
           theEngine->waitForPromotions();
@@ -269,13 +297,27 @@ Expected<Comparison> Session::compareBuffers(Session &reference) {
 Comparison mk::compareFaults(const FaultLog &run, const FaultLog &reference) {
   Comparison comparison;
   for (size_t wave = 0; wave < run.waves.size() && wave < reference.waves.size(); ++wave) {
-    const FaultLog::Digest &a = run.waves[wave], &b = reference.waves[wave];
+    const Digest &a = run.waves[wave], &b = reference.waves[wave];
     if (a == b)
       continue;
     comparison.difference =
         ("wave " + Twine(wave + 1) + ": " + Twine(a.count) + " slots faulted, the interpreter has " + Twine(b.count) +
          (a.count == b.count ? " with other slots, codes or details" : ""))
             .str();
+    return comparison;
+  }
+  return comparison;
+}
+
+Comparison mk::compareHits(const HitLog &run, const HitLog &reference) {
+  Comparison comparison;
+  for (size_t wave = 0; wave < run.waves.size() && wave < reference.waves.size(); ++wave) {
+    const Digest &a = run.waves[wave], &b = reference.waves[wave];
+    if (a.count == b.count && (a.hash == b.hash || !a.hash || !b.hash))
+      continue;
+    comparison.difference = ("wave " + Twine(wave + 1) + ": " + Twine(a.count) + " hits, the interpreter has " +
+                             Twine(b.count) + (a.count == b.count ? " with other slots or values" : ""))
+                                .str();
     return comparison;
   }
   return comparison;

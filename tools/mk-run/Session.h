@@ -31,8 +31,10 @@ struct WaveGroup {
   uint64_t first = 0, last = 0;
   uint32_t batch = 0;
   uint64_t slots = 0;
-  /// Faults in each wave.
+  /// Faults, hits, and hits without room in each wave.
   uint64_t faults = 0;
+  uint64_t hits = 0;
+  uint64_t hitsDropped = 0;
   /// As in the first wave, but with the times of all added up.
   std::vector<TierRun> runs;
   /// For each wave, by the host's clock.
@@ -40,6 +42,7 @@ struct WaveGroup {
   /// Those of the first wave.
   LaunchRequest request;
   LaunchRecommendation recommendation;
+  uint32_t hitCapacityMultiplier = 0;
 
   uint64_t waves() const { return last - first + 1; }
   double totalSeconds() const;
@@ -47,6 +50,13 @@ struct WaveGroup {
 
 /// The route that a recommendation stands for.
 PromotionRoute routeOf(const LaunchRecommendation &recommendation);
+
+/// All records of a wave, in short: how many, and a hash over their words. For comparing runs.
+struct Digest {
+  uint64_t count = 0;
+  uint64_t hash = 0;
+  bool operator==(const Digest &) const = default;
+};
 
 /// Faults of a run.
 struct FaultLog {
@@ -61,13 +71,23 @@ struct FaultLog {
   /// The first few, in order.
   std::vector<Entry> first;
   static constexpr size_t MaxFirst = 10;
+  std::vector<Digest> waves;
+};
 
-  /// All faults of each wave, in short: how many, and a hash over slot, code and detail. For comparing runs.
-  struct Digest {
-    uint64_t count = 0;
-    uint64_t hash = 0;
-    bool operator==(const Digest &) const = default;
+/// Hits of a run.
+struct HitLog {
+  /// Recorded, and without room.
+  uint64_t total = 0;
+  uint64_t dropped = 0;
+  struct Entry {
+    uint64_t wave = 0;
+    Hit hit;
+    std::string opcode;
   };
+  /// The first few, in order.
+  std::vector<Entry> first;
+  static constexpr size_t MaxFirst = 10;
+  /// Hits emitted in each wave. Which ones found room is a matter of luck, so the hash is 0 when one did not.
   std::vector<Digest> waves;
 };
 
@@ -75,6 +95,7 @@ struct FaultLog {
 struct RunRecord {
   std::vector<WaveGroup> groups;
   FaultLog faults;
+  HitLog hits;
   uint64_t waves = 0;
   uint64_t slots = 0;
   double seconds = 0;
@@ -129,8 +150,9 @@ private:
   std::vector<Batch> batches;
 };
 
-/// Compares the faults of two runs.
+/// Compares the faults, or the hits, of two runs.
 Comparison compareFaults(const FaultLog &run, const FaultLog &reference);
+Comparison compareHits(const HitLog &run, const HitLog &reference);
 
 } // namespace mk
 

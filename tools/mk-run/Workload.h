@@ -90,7 +90,8 @@ struct BatchSpec {
   /// For the report; "batch N" if the workload gives none.
   std::string name;
   uint64_t repeat = 1;
-  std::optional<GraphHint> graph;
+  /// With which its waves are submitted.
+  SubmitOptions submit;
   std::vector<ItemSpec> items;
 };
 

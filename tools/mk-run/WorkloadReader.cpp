@@ -610,12 +610,36 @@ private:
         return false;
       hint.frontierDensityBps = static_cast<uint16_t>(number);
     }
-    batch.graph = hint;
+    batch.submit.graph = hint;
+    return true;
+  }
+
+  bool submitOptions(const json::Object &object, const std::string &path, SubmitOptions &submit) {
+    auto number = [&](StringRef key, int64_t most, uint32_t &to) {
+      uint64_t value = to;
+      const json::Value *found = object.get(key);
+      if (found && !integerIn(*found, path + "." + key, 0, most, value))
+        return false;
+      to = static_cast<uint32_t>(value);
+      return true;
+    };
+    constexpr int64_t most = std::numeric_limits<uint32_t>::max();
+    if (!number("priority", abi::PriorityLevels - 1, submit.priority) ||
+        !number("expected_hits_per_item", most, submit.expectedHitsPerItem) ||
+        !number("hit_capacity", most, submit.requestedHitCapacity))
+      return false;
+    if (const json::Value *ordered = object.get("ordered")) {
+      if (!ordered->getAsBoolean())
+        return wrong(path + ".ordered", *ordered, "true or false");
+      submit.ordered = *ordered->getAsBoolean();
+    }
     return true;
   }
 
   bool batch(const json::Value &found, const std::string &path) {
-    const json::Object *object = this->object(found, path, "a batch", {"name", "repeat", "graph", "items"});
+    const json::Object *object = this->object(
+        found, path, "a batch",
+        {"name", "repeat", "graph", "priority", "ordered", "expected_hits_per_item", "hit_capacity", "items"});
     if (!object)
       return false;
     BatchSpec spec;
@@ -630,6 +654,8 @@ private:
         repeat && !integerIn(*repeat, path + ".repeat", 0, std::numeric_limits<int64_t>::max(), spec.repeat))
       return false;
     if (const json::Value *value = object->get("graph"); value && !graph(*value, path + ".graph", spec))
+      return false;
+    if (!submitOptions(*object, path, spec.submit))
       return false;
     const json::Value *items = member(*object, "items", path, "the list of slots and windows");
     const json::Array *list = items ? array(*items, path + ".items", "slots and windows") : nullptr;

@@ -45,11 +45,14 @@ static cl::opt<bool> noPromote("no-promote", cl::desc("Leave everything to the i
 static cl::opt<bool> waitForPromotions("wait-for-promotions",
                                        cl::desc("After each wave, wait until nothing is being compiled"),
                                        cl::cat(category));
+static cl::opt<bool> autotune("autotune",
+                              cl::desc("Tune the workgroup size and the hit-capacity multiplier by measured times"),
+                              cl::cat(category));
 static cl::opt<unsigned> optLevel("opt-level", cl::init(3), cl::value_desc("0-3"),
                                   cl::desc("LLVM's optimisation level for all code"), cl::cat(category));
 static cl::opt<bool> verify("verify",
                             cl::desc("Run everything again on the interpreter alone and compare all buffers byte for "
-                                     "byte, and the faults"),
+                                     "byte, the faults and the hits"),
                             cl::cat(category));
 static cl::list<std::string> dumps("dump", cl::value_desc("NAME:file.npy"),
                                    cl::desc("Write a buffer to a file after the run; may be repeated"),
@@ -139,6 +142,7 @@ static Expected<void> writeDump(Session &session, const Dump &dump) {
 static Expected<Verification> verifyRun(Session &session, const Workload &workload, const RunRecord &run,
                                         OpenOptions options, const RunOptions &runOptions, Progress &progress) {
   options.promote = false;
+  options.autotune = false;
   Expected<std::unique_ptr<Session>> reference = Session::open(isaFile, workload, options, progress);
   if (!reference)
     return tl::unexpected<Error>(reference.error());
@@ -153,6 +157,7 @@ static Expected<Verification> verifyRun(Session &session, const Workload &worklo
   Verification verification;
   verification.buffers = *buffers;
   verification.faults = compareFaults(run.faults, record->faults);
+  verification.hits = compareHits(run.hits, record->hits);
   verification.bufferCount = workload.buffers.size();
   verification.seconds = record->seconds;
   return verification;
@@ -176,6 +181,7 @@ static Expected<ExitCode> run() {
   OpenOptions options;
   options.device = device;
   options.promote = !noPromote;
+  options.autotune = autotune;
   options.optLevel = optLevel;
   Progress progress;
   Expected<std::unique_ptr<Session>> session = Session::open(isaFile, *workload, options, progress);

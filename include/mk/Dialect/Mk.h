@@ -35,6 +35,10 @@ namespace mk {
 struct FaultResource : mlir::SideEffects::Resource::Base<FaultResource> {
   llvm::StringRef getName() final { return "mk::fault"; }
 };
+/// The list of hits, as a memory resource.
+struct HitResource : mlir::SideEffects::Resource::Base<HitResource> {
+  llvm::StringRef getName() final { return "mk::hits"; }
+};
 } // namespace mk
 
 #define GET_OP_CLASSES

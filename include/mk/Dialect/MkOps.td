@@ -39,6 +39,8 @@ class Mk_FunctionLikeOp<string mnemonic, list<Trait> traits = []> : Mk_Op<mnemon
 // The resource stands for the fault word of the running slot, so that upstream passes neither remove nor reorder faults
 // with each other, and know that they touch no buffer.
 def Mk_FaultResource : Resource<"::mk::FaultResource">;
+// Likewise for the list of hits.
+def Mk_HitResource : Resource<"::mk::HitResource">;
 
 //===----------------------------------------------------------------------===//
 // Opcodes and windows
@@ -194,6 +196,29 @@ def Mk_FaultOp : Mk_Op<"fault", [MemoryEffects<[MemWrite<Mk_FaultResource>]>]> {
   let hasVerifier = 1;
 }
 
+def Mk_EmitOp : Mk_Op<"emit", [MemoryEffects<[MemWrite<Mk_HitResource>]>]> {
+  let summary = "appends a record to the hits of the batch";
+  let description = [{
+    For sparse results: the publisher gets the slot and the values of each record with the result of the batch. The launch
+    policy decides for how many there is room; what does not fit is counted and dropped.
+
+    In block scope, outside `scf.parallel`, a record is appended once. In a fused window `issue` says to which slot of
+    the window the record belongs.
+
+    Constraints:
+    * (emit_c1) there are one to three values.
+
+    Example:
+
+    ```mlir
+    mk.emit %node, %distance
+    ```
+  }];
+  let arguments = (ins Variadic<I32>:$values, OptionalAttr<I32Attr>:$issue);
+  let assemblyFormat = "$values (`issue` `(` $issue^ `)`)? attr-dict";
+  let hasVerifier = 1;
+}
+
 } // opDocGroup = OpcodeOps
 
 //===----------------------------------------------------------------------===//
@@ -210,19 +235,19 @@ let opDocGroup = KernelOps in {
 def Mk_KernelOp : Mk_FunctionLikeOp<"kernel"> {
   let summary = "a kernel before a target is chosen";
   let description = [{
-    The arguments are the launch parameters of the ABI, seven words of 64 bits: items, input, order, buffers,
-    bufferCount, faults, faultCount.
+    The arguments are the launch parameters of the ABI, ten words of 64 bits: items, input, order, buffers, bufferCount,
+    faults, faultCount, hits, hitCapacity, hitCount.
 
     The scope says what a *worker* is: a GPU thread or a CTA, or in both cases a thread of the CPU.
 
     Constraints:
-    * (kernel_c1) the arguments are seven i64.
+    * (kernel_c1) the arguments are ten i64.
 
     Example:
 
     ```mlir
     mk.kernel @nothing scope(lane) (%items: i64, %input: i64, %order: i64, %buffers: i64, %bufferCount: i64,
-                                    %faults: i64, %faultCount: i64) {
+                                    %faults: i64, %faultCount: i64, %hits: i64, %hitCapacity: i64, %hitCount: i64) {
       %n = arith.index_castui %items : i64 to index
       mk.distribute (%i) to %n {
       }

@@ -21,7 +21,7 @@
 namespace mk::abi {
 
 /// Version of everything in this file. It is raised by every change that old code would misread.
-inline constexpr uint32_t Version = 0x4D4B0001;
+inline constexpr uint32_t Version = 0x4D4B0002;
 
 //===----------------------------------------------------------------------===//
 // Slots
@@ -130,8 +130,13 @@ struct LaunchParams {
   uint64_t faults;
   /// Address of a u32, 0 before the launch: records written.
   uint64_t faultCount;
+  /// Address of HitRecord[], and how many it has room for.
+  uint64_t hits;
+  uint64_t hitCapacity;
+  /// Address of a u32, 0 before the launch: hits emitted, also those for which there was no room.
+  uint64_t hitCount;
 };
-inline constexpr uint32_t LaunchParamCount = 7;
+inline constexpr uint32_t LaunchParamCount = 10;
 static_assert(sizeof(LaunchParams) == LaunchParamCount * 8);
 
 /// Indexes of the fields of LaunchParams, which are the arguments of every mk.kernel.
@@ -143,6 +148,9 @@ enum LaunchParamIndex : uint32_t {
   ParamBufferCount = 4,
   ParamFaults = 5,
   ParamFaultCount = 6,
+  ParamHits = 7,
+  ParamHitCapacity = 8,
+  ParamHitCount = 9,
 };
 
 /// How a batch kernel finds word k of instance i: the u32 at input + column[k].offset + i * column[k].stride (bytes).
@@ -166,6 +174,18 @@ struct FaultRecord {
 };
 static_assert(sizeof(FaultRecord) == 16);
 
+/// Values of one hit.
+inline constexpr uint32_t HitValues = 3;
+
+/// What mk.emit appends, in no particular order. 16 bytes, the scratchBytesPerHit of the standard launch policy.
+struct HitRecord {
+  /// As in FaultRecord.
+  uint32_t slot;
+  /// As given to mk.emit; what was not given is 0.
+  uint32_t values[HitValues];
+};
+static_assert(sizeof(HitRecord) == 16);
+
 /// Why a slot ended in FAULT. Codes are append-only.
 enum class FaultCode : uint32_t {
   /// Detail: the opcode.
@@ -176,7 +196,9 @@ enum class FaultCode : uint32_t {
   TenantRight = 0x41,
   /// No such buffer. Detail: the handle.
   BufferHandle = 0x90,
-  /// A view or an index beyond its buffer. Detail: the first index beyond (low 32 bits).
+  /// A view beyond its buffer, or an index beyond its view or buffer. Detail: the end of the view (offset + count), or
+  /// the
+  /// index (low 32 bits).
   BufferBounds = 0x91,
   /// The buffer does not allow the access. Detail: the handle.
   BufferAccess = 0x92,

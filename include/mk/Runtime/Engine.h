@@ -10,9 +10,22 @@
 // interpreter, later what is hot through compiled batch kernels. Which, and when, the launch policy decides; compiling
 // happens in a background thread, and publishing never waits for it.
 //
-// Order: batches run one after the other, in the order of submission, and each sees the results of those before it.
-// Inside a batch, slots and windows are unordered; the slots of a window run in order, on one worker. Work items of a
-// batch that write what others read or write must be put into different batches.
+// Order: batches run one after the other, and each sees the results of those before it. Ordered batches, which is what
+// batches are unless they say otherwise, run in the order of submission. Inside a batch, slots and windows are
+// unordered; the slots of a window run in order, on one worker. Work items of a batch that write what others read or
+// write must be put into different batches.
+//
+// Priorities: a batch that is submitted with SubmitOptions::ordered = false may overtake any batch that waits, and be
+// overtaken by any; of the batches that may run next, the most urgent does, and of equally urgent ones the one
+// submitted first. An ordered batch waits for the ordered ones before it, whatever its priority. Nothing overtakes
+// write(), read() or release(), and they overtake nothing. Waiting batches age: each time one is overtaken, and when
+// the oldest has waited for LaunchPolicy::priorityAgeThreshold dispatches, every batch that waits becomes more urgent
+// by a level. So a batch of priority p, once the ordered batches before it are done if it is ordered, is overtaken by
+// at most p batches that were submitted later.
+//
+// Back-pressure: while the policy calls the queue saturated, submit() waits until fewer than lanes *
+// LaunchPolicy::saturatedWaves slots wait, where the lanes are those of the last recommendation. A batch that finds
+// nothing waiting is taken at once, whatever its size.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,6 +37,9 @@
 #include "mk/Runtime/Error.h"
 #include "mk/Runtime/Isa.h"
 #include "mk/Runtime/Policy/LaunchPolicy.h"
+#include "mk/Runtime/Policy/Priority.h"
+#include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -92,6 +108,13 @@ struct SlotFault {
   uint32_t code = 0;
   uint32_t detail = 0;
 };
+/// What a slot appended to the hit buffer (mk.emit).
+struct Hit {
+  /// Index in the batch.
+  uint32_t slot = 0;
+  std::array<uint32_t, abi::HitValues> values{};
+  auto operator<=>(const Hit &) const = default;
+};
 /// For people: "buffer_bounds (0x91) at index 12", "user fault 7", ...
 std::string describeFault(const SlotFault &fault);
 
@@ -115,12 +138,18 @@ struct BatchResult {
   uint64_t slots = 0;
   /// Sorted by slot.
   std::vector<SlotFault> faults;
+  /// Sorted by slot, then by values. Each launch has room for recommendation.hitCapacity of them.
+  std::vector<Hit> hits;
+  /// Hits for which there was no room.
+  uint64_t hitsDropped = 0;
   std::vector<TierRun> runs;
   /// From the start of the dispatch to the last result, on the host's clock.
   double seconds = 0;
   /// What the policy was asked, and what it said.
   LaunchRequest request;
   LaunchRecommendation recommendation;
+  /// The policy's factor on the expected hits: EngineOptions::policy's own unless it is being tuned.
+  uint32_t hitCapacityMultiplier = 0;
 };
 
 /// The state of a promotion.
@@ -134,7 +163,8 @@ struct Promotion {
   /// As in TierRun.
   std::string what;
   PromotionState state = PromotionState::Queued;
-  /// The recent count that made it a candidate, the threshold, and the batch (ticket) in which that was seen.
+  /// The recent count that made it a candidate, the threshold, and the batch (ticket) in which that was seen. On the
+  /// route QueueJit the length of the queue decides (evidence.queueLen), and the threshold is the queue's.
   uint32_t count = 0;
   uint32_t threshold = 0;
   uint64_t ticket = 0;
@@ -162,8 +192,7 @@ struct HeatRow {
 };
 
 struct EngineOptions {
-  /// Asked before every batch. It can refuse the batch, sizes its launches, and says when hot code is to be promoted.
-  /// The rest of what it says (pressure, hit capacity, topology, ageing) is reported in the BatchResult.
+  /// Asked before every batch, and obeyed: docs/LaunchPolicy.md says what each of its answers does.
   LaunchPolicy policy;
   /// False: everything stays with the interpreter.
   bool promote = true;
@@ -173,6 +202,9 @@ struct EngineOptions {
   uint64_t memoryBudget = 0;
   /// Most kinds of windows that are tracked at once; the coldest of those without a promotion are forgotten.
   uint32_t maxWindows = 1024;
+  /// Tunes the workgroup size (64, 128 or 256 threads) and the policy's hit-capacity multiplier (1, 2 or 4) by the
+  /// measured times of dispatches. The host has no workgroups to tune.
+  bool autotune = false;
 };
 
 /// A graph hint for the policy: see LaunchRequest.
@@ -185,6 +217,16 @@ struct GraphHint {
 
 struct SubmitOptions {
   std::optional<GraphHint> graph;
+  /// 0 (critical) to 4 (idle), as for slots. It tells batches of different submissions apart, not slots of a batch.
+  uint32_t priority = abi::PriorityNormal;
+  /// Runs after all ordered batches that were submitted before. False: whenever its priority lets it.
+  bool ordered = true;
+  /// Hits that a slot is expected to append; 0 counts as 1.
+  uint32_t expectedHitsPerItem = 0;
+  /// Room for hits, in entries; 0 lets the policy derive it.
+  uint32_t requestedHitCapacity = 0;
+  /// While the queue is saturated: wait for it to drain, or fail with Busy.
+  bool wait = true;
 };
 
 /// Names a submitted batch; tickets count from 1.
@@ -219,7 +261,8 @@ public:
 
   /// Checks the whole batch (opcodes, tenants, priorities, window shapes) and queues it, or refuses it whole. What only
   /// shows at run time (handles, views, indexes) becomes a fault of its slot. Status words are ignored. NotFound for an
-  /// opcode that the ISA lacks, else InvalidArgument; both name the slot.
+  /// opcode that the ISA lacks, else InvalidArgument; both name the slot. While the queue is saturated the call waits,
+  /// or is Busy when it must not (SubmitOptions::wait). Closed when the engine is destroyed meanwhile.
   Expected<Ticket> submit(const Batch &batch, const SubmitOptions &options = {});
   /// True when the batch is done, well or not. NotFound for a ticket that does not exist or was waited for.
   Expected<bool> poll(Ticket ticket);
@@ -233,6 +276,13 @@ public:
   std::vector<Promotion> promotions() const;
   /// Hottest first.
   std::vector<HeatRow> heat() const;
+
+  /// What the policy said last; none before the first batch. A publisher that can build a step in several forms reads
+  /// the topology here: a list of the active nodes while it is SparseFrontier, all nodes when it is DenseFrontier, and
+  /// smaller batches or buffers when it is MemoryConstrained.
+  std::optional<LaunchRecommendation> lastRecommendation() const;
+  /// How often waiting batches were overtaken and promoted for their age, since the counters were last nearly full.
+  PriorityRequeueAccounting priorityAccounting() const;
 
 private:
   class Impl;

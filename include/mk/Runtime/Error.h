@@ -38,6 +38,8 @@ enum class ErrorCode {
   DeviceFailed,
   /// The engine was shut down, or lost its device.
   Closed,
+  /// Too much waits already; the same call may succeed later.
+  Busy,
 };
 
 /// The keyword of a code, e.g. "invalid_argument".

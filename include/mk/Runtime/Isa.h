@@ -64,6 +64,8 @@ struct OpcodeInfo {
   uint32_t code = 0;
   Scope scope = Scope::Lane;
   std::vector<ArgType> args;
+  /// The body may append hits (mk.emit).
+  bool emits = false;
 
   /// Argument words in use, at most abi::SlotArgWords.
   uint32_t words() const;

@@ -7,8 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "mk/JIT/Compiler.h"
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace mk;
 
@@ -45,6 +49,21 @@ std::unique_ptr<Compiler> make() {
   return std::move(*compiler);
 }
 
+/// ptxas takes the PTX; true where it is not installed.
+bool assembles(const std::string &ptx, const std::string &chip) {
+  std::string ptxas;
+  for (const char *home : {static_cast<const char *>(std::getenv("CUDA_HOME")), "/usr/local/cuda"})
+    if (home && ptxas.empty() && std::ifstream(std::string(home) + "/bin/ptxas"))
+      ptxas = std::string(home) + "/bin/ptxas";
+  if (ptxas.empty())
+    return true;
+  std::string file = testing::TempDir() + "mk-compiler-test-" + std::to_string(getpid()) + ".ptx";
+  std::ofstream(file) << ptx;
+  int status = std::system((ptxas + " --gpu-name " + chip + " -o /dev/null " + file).c_str());
+  std::remove(file.c_str());
+  return status == 0;
+}
+
 TEST(Compiler, DescribesTheIsa) {
   auto compiler = make();
   const Isa &isa = compiler->isa();
@@ -73,9 +92,21 @@ TEST(Compiler, MakesPtxWithoutAGpu) {
   EXPECT_EQ(lane->scope, Scope::Lane);
   EXPECT_NE(lane->ptx.find(".target sm_90"), std::string::npos);
   EXPECT_NE(lane->ptx.find(".entry mk_interpreter_lane("), std::string::npos);
+  EXPECT_TRUE(assembles(lane->ptx, "sm_90"));
   auto opcode = compiler->compileOpcode(target, 0);
   ASSERT_TRUE(opcode) << opcode.error().message;
   EXPECT_NE(opcode->ptx.find(".entry mk_opcode_fill("), std::string::npos);
+  EXPECT_TRUE(assembles(opcode->ptx, "sm_90"));
+  WindowSignature twice;
+  twice.issues = {{0, {0, 1}}, {0, {0, 1}}};
+  twice.args = {{ArgType::View, ElementType::F32, abi::AccessWrite}, {ArgType::Scalar, ElementType::F32, 0}};
+  twice.extents = {0, -1};
+  auto window = compiler->compileWindow(target, twice);
+  ASSERT_TRUE(window) << window.error().message;
+  EXPECT_EQ(window->scope, Scope::Block);
+  EXPECT_NE(window->ptx.find(".entry " + window->entry + "("), std::string::npos);
+  EXPECT_TRUE(assembles(window->ptx, "sm_90"));
+  EXPECT_FALSE(assembles("nonsense", "sm_90") && std::ifstream("/usr/local/cuda/bin/ptxas"));
 }
 
 TEST(Compiler, RunsOnTheHost) {
@@ -92,7 +123,7 @@ TEST(Compiler, RunsOnTheHost) {
   abi::FaultRecord faults[2];
   uint32_t faultCount = 0;
   auto address = [](const void *p) { return uint64_t(uintptr_t(p)); };
-  abi::LaunchParams params{2, address(&args), 0, address(table), 2, address(faults), address(&faultCount)};
+  abi::LaunchParams params{2, address(&args), 0, address(table), 2, address(faults), address(&faultCount), 0, 0, 0};
   code->function(&params, 0, 2);
   EXPECT_EQ(data[0], 5);
   EXPECT_EQ(data[1], 1);

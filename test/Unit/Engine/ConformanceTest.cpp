@@ -71,8 +71,8 @@ protected:
     return values;
   }
 
-  BatchResult submit(const Batch &batch) {
-    auto ticket = engine->submit(batch);
+  BatchResult submit(const Batch &batch, const SubmitOptions &options = {}) {
+    auto ticket = engine->submit(batch, options);
     EXPECT_TRUE(ticket) << ticket.error().message;
     auto result = engine->wait(*ticket);
     EXPECT_TRUE(result) << result.error().message;
@@ -365,6 +365,59 @@ TEST_P(Conformance, MixedWindow) {
   faults.emplace_back(4 * (n - 1) + 2, code(abi::FaultCode::User) + 5, 5000);
   EXPECT_EQ(faultsOf(run(batch)), faults);
   EXPECT_EQ(contents<uint32_t>(m, n), want);
+}
+
+//===----------------------------------------------------------------------===//
+// Hits
+//===----------------------------------------------------------------------===//
+
+TEST_P(Conformance, HitsOfLanes) {
+  const uint32_t slots = 100;
+  Batch batch(engine->isa());
+  std::vector<Hit> want;
+  for (uint32_t i = 0; i < slots; ++i) {
+    add(batch, "evens", {number(i % 10)});
+    for (uint32_t even = 0; even < i % 10; even += 2)
+      want.push_back({i, {even, 0, 0}});
+    want.push_back({i, {i % 10, i % 10, i % 10}});
+  }
+  std::sort(want.begin(), want.end());
+  BatchResult result = run(batch);
+  EXPECT_EQ(result.hits, want);
+  EXPECT_EQ(result.hitsDropped, 0u);
+}
+
+TEST_P(Conformance, HitsOfTeamsAndWindows) {
+  std::vector<uint32_t> data(3000, 1);
+  data[7] = 50;
+  data[2999] = 60;
+  BufferHandle x = makeBuffer(ElementType::I32, data);
+  Batch batch(engine->isa());
+  add(batch, "above", {View{x, 0, 3000}, number(10)});
+  addWindow(batch, "search", {View{x, 1, 2000}, number(10), number(3)});
+  BatchResult result = run(batch);
+  // What stands outside the parallel loop is emitted once, and a record of a window names its own slot.
+  EXPECT_EQ(result.hits, (std::vector<Hit>{{0, {7, 50, 0}},
+                                           {0, {2999, 60, 0}},
+                                           {0, {3000, 0, 0}},
+                                           {1, {6, 50, 0}},
+                                           {1, {2000, 0, 0}},
+                                           {2, {0, 0, 0}},
+                                           {2, {2, 0, 0}},
+                                           {2, {3, 3, 3}}}));
+}
+
+TEST_P(Conformance, HitsBeyondTheCapacityAreCounted) {
+  Batch batch(engine->isa());
+  add(batch, "evens", {number(2000)});
+  run(batch);
+  SubmitOptions options;
+  options.requestedHitCapacity = 5;
+  BatchResult result = submit(batch, options);
+  EXPECT_EQ(result.hits.size(), 5u);
+  EXPECT_EQ(result.hitsDropped, 1001u - 5);
+  for (const Hit &hit : result.hits)
+    EXPECT_EQ(hit.slot, 0u);
 }
 
 //===----------------------------------------------------------------------===//

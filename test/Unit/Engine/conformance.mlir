@@ -217,6 +217,36 @@ mk.opcode @limit code(69) scope(block) (%x: !vi) {
   mk.return
 }
 
+// Emits every even number below n, and n itself once.
+mk.opcode @evens code(28) scope(lane) (%n: index) {
+  %c0 = arith.constant 0 : index
+  %c2 = arith.constant 2 : index
+  scf.for %i = %c0 to %n step %c2 {
+    %v = arith.index_cast %i : index to i32
+    mk.emit %v
+  }
+  %all = arith.index_cast %n : index to i32
+  mk.emit %all, %all, %all
+  mk.return
+}
+// Emits the places of elements above a limit, and once how long the view is.
+mk.opcode @above code(70) scope(block) (%x: !vi, %limit: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : !vi
+  %length = arith.index_cast %n : index to i32
+  mk.emit %length
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %v = memref.load %x[%i] : !vi
+    %big = arith.cmpi ugt, %v, %limit : i32
+    scf.if %big {
+      %place = arith.index_cast %i : index to i32
+      mk.emit %place, %v
+    }
+  }
+  mk.return
+}
+
 mk.window @chain (%x: !vf, %y: !vf, %z: !vf, %a: f32) {
   mk.issue @add(%x, %y, %z) : !vf, !vf, !vf
   mk.issue @scale(%z, %a, %z) : !vf, f32, !vf
@@ -241,4 +271,8 @@ mk.window @grumble (%x: i32, %y: i32, %z: i32) {
   mk.issue @complain(%x) : i32
   mk.issue @complain(%y) : i32
   mk.issue @complain(%z) : i32
+}
+mk.window @search (%x: !vi, %limit: i32, %n: index) {
+  mk.issue @above(%x, %limit) : !vi, i32
+  mk.issue @evens(%n) : index
 }

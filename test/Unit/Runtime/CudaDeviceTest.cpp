@@ -30,7 +30,7 @@ static std::string makePtx(const std::string &entry, const std::string &setUp, c
          "  .reg .pred %done, %no;\n"
          "  .reg .b32 %a, %b, %word, %at, %first, %length;\n"
          "  .reg .b64 %i, %step, %slot, %addr, %x;\n"
-         "  .reg .b64 %p<7>;\n";
+         "  .reg .b64 %p<10>;\n";
   for (uint32_t i = 0; i < abi::LaunchParamCount; ++i)
     ptx += "  ld.param.u64 %p" + std::to_string(i) + ", [p" + std::to_string(i) + "];\n";
   ptx += "  mov.u32 %a, %ctaid.x;\n  mov.u32 %b, %ntid.x;\n  mul.wide.u32 %i, %a, %b;\n"
@@ -60,7 +60,7 @@ static KernelCode probeCode() {
   std::string setUp = "  setp.ne.u64 %no, %i, 0;\n  @%no bra LOOP;\n";
   for (uint32_t i = 0; i < abi::LaunchParamCount; ++i)
     setUp += "  st.global.u64 [%p5+" + std::to_string(8 * i) + "], %p" + std::to_string(i) + ";\n";
-  setUp += "  st.global.u64 [%p5+56], %step;\n";
+  setUp += "  st.global.u64 [%p5+" + std::to_string(8 * abi::LaunchParamCount) + "], %step;\n";
   return makeCode("probe", makePtx("probe", setUp,
                                    "  shl.b64 %addr, %i, 2;\n  add.u64 %addr, %addr, %p1;\n  cvt.u32.u64 %a, %i;\n"
                                    "  mad.lo.u32 %a, %a, 3, 1;\n  st.global.u32 [%addr], %a;\n"));
@@ -203,22 +203,22 @@ TEST_F(CudaDeviceTest, ParametersArriveInOrder) {
   std::shared_ptr<Kernel> kernel = load(probeCode());
   ASSERT_NE(kernel, nullptr);
   constexpr uint64_t items = 100000;
-  uint64_t input = allocate(items * 4), faults = allocate(64);
+  uint64_t input = allocate(items * 4), faults = allocate(128);
   std::vector<Launch> launches(2);
   for (uint32_t i = 0; i < 2; ++i) {
     launches[i].kernel = kernel.get();
     launches[i].workgroups = 10 + i;
     launches[i].workgroupSize = 256;
-    launches[i].params = {items, input, 11, 22, 33, faults, 44};
+    launches[i].params = {items, input, 11, 22, 33, faults, 44, 55, 66, 77};
   }
   Expected<void> ran = device->run(launches);
   ASSERT_TRUE(ran) << ran.error().message;
   EXPECT_GT(launches[0].seconds, 0);
   EXPECT_GT(launches[1].seconds, 0);
   EXPECT_LT(launches[1].seconds, 1);
-  std::vector<uint64_t> params(8);
+  std::vector<uint64_t> params(abi::LaunchParamCount + 1);
   ASSERT_TRUE(device->copyFromDevice(faults, std::as_writable_bytes(std::span(params))));
-  EXPECT_EQ(params, (std::vector<uint64_t>{items, input, 11, 22, 33, faults, 44, 11 * 256}));
+  EXPECT_EQ(params, (std::vector<uint64_t>{items, input, 11, 22, 33, faults, 44, 55, 66, 77, 11 * 256}));
   std::vector<uint32_t> output(items);
   ASSERT_TRUE(device->copyFromDevice(input, std::as_writable_bytes(std::span(output))));
   for (uint32_t i = 0; i < items; ++i)
@@ -228,7 +228,7 @@ TEST_F(CudaDeviceTest, ParametersArriveInOrder) {
 TEST_F(CudaDeviceTest, TransfersTravelWithARun) {
   std::shared_ptr<Kernel> kernel = load(probeCode());
   ASSERT_NE(kernel, nullptr);
-  uint64_t input = allocate(400), faults = allocate(64);
+  uint64_t input = allocate(400), faults = allocate(128);
   for (bool pinned : {false, true}) {
     std::vector<uint32_t> pageable(200);
     std::span<uint32_t> host = pageable;
@@ -241,7 +241,7 @@ TEST_F(CudaDeviceTest, TransfersTravelWithARun) {
     launch.kernel = kernel.get();
     launch.workgroupSize = 32;
     // The kernel overwrites half of what is brought to it.
-    launch.params = {50, input, 0, 0, 0, faults, 0};
+    launch.params = {50, input, 0, 0, 0, faults, 0, 0, 0, 0};
     Expected<void> ran = device->run({input, std::as_writable_bytes(host.first(100))}, {&launch, 1},
                                      {input, std::as_writable_bytes(host.last(100))});
     ASSERT_TRUE(ran) << ran.error().message;
@@ -258,12 +258,12 @@ TEST_F(CudaDeviceTest, ManyThreadsUseIt) {
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {
       for (int round = 0; round < 25; ++round) {
-        uint64_t items = uint64_t(1000 + 100 * t + round), input = allocate(items * 4), faults = allocate(64);
+        uint64_t items = uint64_t(1000 + 100 * t + round), input = allocate(items * 4), faults = allocate(128);
         Launch launch;
         launch.kernel = kernel.get();
         launch.workgroups = 4;
         launch.workgroupSize = 256;
-        launch.params = {items, input, 0, 0, 0, faults, 0};
+        launch.params = {items, input, 0, 0, 0, faults, 0, 0, 0, 0};
         ASSERT_TRUE(device->run({&launch, 1}));
         uint32_t last = 0;
         ASSERT_TRUE(device->copyFromDevice(input + 4 * (items - 1), std::as_writable_bytes(std::span(&last, 1))));

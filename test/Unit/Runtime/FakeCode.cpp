@@ -31,11 +31,9 @@ Isa makeIsa() {
   ArgType i32{ArgType::Scalar, ElementType::I32, abi::AccessNone},
       i64{ArgType::Scalar, ElementType::I64, abi::AccessNone};
   Isa isa;
-  isa.opcodes = {{"fill", Fill, Scope::Lane, {out, i32}},
-                 {"add", Add, Scope::Lane, {in, in, out}},
-                 {"bump", Bump, Scope::Block, {buffer, i32}},
-                 {"oops", Oops, Scope::Lane, {i32}},
-                 {"put", Put, Scope::Block, {wide, i64}}};
+  isa.opcodes = {{"fill", Fill, Scope::Lane, {out, i32}},     {"add", Add, Scope::Lane, {in, in, out}},
+                 {"bump", Bump, Scope::Block, {buffer, i32}}, {"oops", Oops, Scope::Lane, {i32}},
+                 {"put", Put, Scope::Block, {wide, i64}},     {"emit", Emit, Scope::Lane, {i32, i32}, true}};
   ArgType inout{ArgType::View, ElementType::I32, abi::AccessReadWrite};
   isa.windows = {{"fill_add", {inout, in, out, i32}, {{FillIndex, {0, 3}}, {AddIndex, {0, 1, 2}}}}};
   return isa;
@@ -86,8 +84,19 @@ template <typename T> static std::span<T> memref(const uint32_t *words, bool vie
   return view ? std::span<T>(base + words[1], words[2]) : std::span<T>(base, buffer.bytes / sizeof(T));
 }
 
-/// Runs one opcode on checked arguments.
-static std::optional<Fault> runBody(uint32_t code, const uint32_t *words, const abi::LaunchParams &params) {
+static void appendHit(const abi::LaunchParams &params, const abi::HitRecord &hit) {
+  if (params.hitCount == 0) {
+    ++journal.violations;
+    return;
+  }
+  uint32_t at = __atomic_fetch_add(reinterpret_cast<uint32_t *>(params.hitCount), 1, __ATOMIC_RELAXED);
+  if (at < params.hitCapacity)
+    reinterpret_cast<abi::HitRecord *>(params.hits)[at] = hit;
+}
+
+/// Runs one opcode on checked arguments. 'slot' is its place in the launch.
+static std::optional<Fault> runBody(uint32_t code, const uint32_t *words, const abi::LaunchParams &params,
+                                    uint32_t slot) {
   switch (code) {
   case Fill:
     for (int32_t &element : memref<int32_t>(words, true, params))
@@ -109,6 +118,10 @@ static std::optional<Fault> runBody(uint32_t code, const uint32_t *words, const 
   case Put:
     for (int64_t &element : memref<int64_t>(words, true, params))
       element = int64_t(uint64_t(words[4]) << 32 | words[3]);
+    return std::nullopt;
+  case Emit:
+    for (uint32_t n = 0; n < words[0]; ++n)
+      appendHit(params, {slot, {words[1], n, 0}});
     return std::nullopt;
   }
   return Fault{abi::FaultCode::UnknownOpcode, code};
@@ -140,7 +153,7 @@ template <Scope scope> static void interpret(const abi::LaunchParams *params, ui
         ++journal.violations;
       std::optional<Fault> fault = checkArgs(op, slot.args, slot.tenant, *params);
       if (!fault)
-        fault = runBody(slot.opcode, slot.args, *params);
+        fault = runBody(slot.opcode, slot.args, *params, i);
       if (fault)
         report(*params, i, *fault);
       slot.status = uint32_t(fault ? abi::SlotStatus::Fault : abi::SlotStatus::Done);
@@ -178,7 +191,7 @@ template <uint32_t dense> static void runOpcode(const abi::LaunchParams *params,
       ++journal.violations;
       continue;
     }
-    if (std::optional<Fault> fault = runBody(op.code, words, *params))
+    if (std::optional<Fault> fault = runBody(op.code, words, *params, uint32_t(i)))
       report(*params, uint32_t(i), *fault);
   }
 }
@@ -214,8 +227,9 @@ template <size_t place> static void runWindow(const abi::LaunchParams *params, u
         ++journal.violations;
         continue;
       }
-      if (std::optional<Fault> fault = runBody(op.code, words.data(), *params))
-        report(*params, uint32_t(i * signature.issues.size() + issue), *fault);
+      uint32_t slot = uint32_t(i * signature.issues.size() + issue);
+      if (std::optional<Fault> fault = runBody(op.code, words.data(), *params, slot))
+        report(*params, slot, *fault);
     }
   }
 }
@@ -250,7 +264,8 @@ Expected<KernelCode> FakeCode::compileOpcode(const CodeTarget &target, uint32_t 
   if (options.beforeCompile)
     if (Expected<void> result = options.beforeCompile(op.name); !result)
       return tl::unexpected(result.error());
-  static constexpr HostKernelFn functions[] = {runOpcode<0>, runOpcode<1>, runOpcode<2>, runOpcode<3>, runOpcode<4>};
+  static constexpr HostKernelFn functions[] = {runOpcode<0>, runOpcode<1>, runOpcode<2>,
+                                               runOpcode<3>, runOpcode<4>, runOpcode<5>};
   return makeCode(options, op.name, op.scope, functions[opcode]);
 }
 

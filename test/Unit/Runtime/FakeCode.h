@@ -27,9 +27,10 @@ namespace mk::test {
 /// bump(buffer i32 rw, i32), block: every element grows by the value.
 /// oops(i32), lane: user fault with that code.
 /// put(view i64 w, i64), block: every element becomes the value.
-enum Code : uint32_t { Fill = 64, Add = 65, Bump = 66, Oops = 67, Put = 1000 };
+/// emit(i32, i32), lane: as many hits as the first says, with the values (second, n, 0), n = 0, 1, 2, ...
+enum Code : uint32_t { Fill = 64, Add = 65, Bump = 66, Oops = 67, Put = 1000, Emit = 1001 };
 /// Dense indexes.
-enum Dense : uint32_t { FillIndex, AddIndex, BumpIndex, OopsIndex, PutIndex };
+enum Dense : uint32_t { FillIndex, AddIndex, BumpIndex, OopsIndex, PutIndex, EmitIndex };
 
 /// The ISA above. Its window @fill_add(x, y, z, v) is fill(x, v), add(x, y, z).
 Isa makeIsa();

@@ -393,6 +393,35 @@ TEST_P(PromotionTest, AThresholdOfZeroPromotesWhatIsMet) {
   EXPECT_FALSE(promotions[0].evidence.isComplete());
 }
 
+// Nothing is hot by count, but the queue is long.
+TEST_P(PromotionTest, ALongQueuePromotesItsMostFrequentOpcode) {
+  options.policy.hotOpcodeThreshold = 1000000;
+  options.policy.jitQueueLenThreshold = 100;
+  auto engine = makeEngine();
+  BufferHandle x = makeBuffer(*engine, std::vector<int32_t>(100, 0));
+  BatchResult shorter = runBatch(*engine, fills(*engine, x, 90));
+  EXPECT_EQ(shorter.recommendation.executionMode, ExecutionMode::Interpreter);
+  engine->waitForPromotions();
+  EXPECT_TRUE(engine->promotions().empty());
+
+  Batch batch = fills(*engine, x, 60);
+  batch.addSlots(std::vector<abi::Slot>(50, makeSlot(Oops, {1})));
+  BatchResult longer = runBatch(*engine, batch);
+  EXPECT_EQ(longer.recommendation.executionMode, ExecutionMode::Jit);
+  EXPECT_FALSE(longer.recommendation.promoteHotOpcodes);
+  engine->waitForPromotions();
+  // Again: what the batch has most of is promoted already, the other is left alone.
+  EXPECT_EQ(runBatch(*engine, batch).runs.back().what, "fill");
+  engine->waitForPromotions();
+  std::vector<Promotion> promotions = engine->promotions();
+  ASSERT_EQ(promotions.size(), 1u);
+  EXPECT_EQ(promotions[0].what, "fill");
+  EXPECT_EQ(promotions[0].state, PromotionState::Live);
+  EXPECT_EQ(promotions[0].threshold, 100u);
+  EXPECT_EQ(promotions[0].evidence.queueLen, 110u);
+  EXPECT_EQ(promotions[0].evidence.promotionRoute, PromotionRoute::QueueJit);
+}
+
 // All tiers at once, batch after batch, while code goes live between them.
 TEST_P(PromotionTest, TiersMixWithoutLosingASlot) {
   auto engine = makeEngine();

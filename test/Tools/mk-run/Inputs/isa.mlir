@@ -78,6 +78,12 @@ mk.opcode @must_be_zero code(70) scope(lane) (%out: memref<?xi32>, %x: i32) {
   mk.return
 }
 
+// Reports x and y.
+mk.opcode @find code(71) scope(lane) (%x: i32, %y: i32) {
+  mk.emit %x, %y
+  mk.return
+}
+
 mk.window @axpy_scale (%x: !vf, %y: !vf, %a: f32) {
   mk.issue @axpy(%x, %y, %a) : !vf, !vf, f32
   mk.issue @scale(%y, %a) : !vf, f32
