@@ -33,7 +33,8 @@ static_assert(same(FaultKind::UnknownOpcode, abi::FaultCode::UnknownOpcode) &&
               same(FaultKind::BufferBounds, abi::FaultCode::BufferBounds) &&
               same(FaultKind::BufferAccess, abi::FaultCode::BufferAccess) &&
               same(FaultKind::Fuel, abi::FaultCode::Fuel) && same(FaultKind::Division, abi::FaultCode::Division) &&
-              same(FaultKind::Shift, abi::FaultCode::Shift) && same(FaultKind::LoopStep, abi::FaultCode::LoopStep));
+              same(FaultKind::Shift, abi::FaultCode::Shift) && same(FaultKind::LoopStep, abi::FaultCode::LoopStep) &&
+              same(FaultKind::Conversion, abi::FaultCode::Conversion));
 
 void MkDialect::initialize() {
   addOperations<

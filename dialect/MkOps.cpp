@@ -43,7 +43,7 @@ unsigned mk::argumentWords(Type type) {
     return type.isInteger(64) || type.isF64() ? 2 : 1;
   auto memref = dyn_cast<MemRefType>(type);
   if (!memref || memref.getRank() != 1 || !memref.isDynamicDim(0) || memref.getMemorySpace() ||
-      !isElementType(memref.getElementType()))
+      !isElementType(memref.getElementType()) || memref.getElementType().isInteger(1))
     return 0;
   if (memref.getLayout().isIdentity())
     return 1;
@@ -82,7 +82,17 @@ static LogicalResult verifyArgumentTypes(FunctionOpInterface op) {
     if (argumentWords(type) == 0)
       return op.emitOpError() << "argument " << index << " has type " << type
                               << ", but a slot holds i1, i8, i16, i32, i64, f16, bf16, f32, f64, index, memref<?xT> or "
-                                 "memref<?xT, strided<[1], offset: ?>> of these";
+                                 "memref<?xT, strided<[1], offset: ?>> of these but i1";
+  return success();
+}
+
+/// (opcode_c6), (window_c5)
+static LogicalResult verifyName(FunctionOpInterface op) {
+  StringRef name = op.getName();
+  if (name.starts_with("mk_"))
+    return op.emitOpError("name begins with mk_, which is reserved for kernels");
+  if (!llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_' || c == '$' || c == '.'; }))
+    return op.emitOpError("name has other characters than letters, digits, _, $ and ., which PTX does not allow");
   return success();
 }
 
@@ -201,7 +211,7 @@ LogicalResult OpcodeOp::verify() {
   if (abi::isSystemOpcode(getOpcode()))
     return emitOpError() << "code " << getOpcode()
                          << " is reserved for the system; use 8 to 65519 or 65536 to 2147483647";
-  if (failed(verifyArgumentTypes(*this)))
+  if (failed(verifyArgumentTypes(*this)) || failed(verifyName(*this)))
     return failure();
   // (opcode_c4)
   unsigned words = 0;
@@ -276,7 +286,7 @@ void WindowOp::print(OpAsmPrinter &p) {
 }
 
 LogicalResult WindowOp::verify() {
-  if (failed(verifyArgumentTypes(*this)))
+  if (failed(verifyArgumentTypes(*this)) || failed(verifyName(*this)))
     return failure();
   // (window_c2)
   if (std::optional<ArrayRef<int32_t>> groups = getExtents()) {

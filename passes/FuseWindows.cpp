@@ -54,6 +54,8 @@ static unsigned inlineIssues(WindowOp window, ScopeKind scope, SymbolTable &symb
       clone->walk([&](Operation *inner) {
         if (auto fault = dyn_cast<FaultOp>(inner))
           fault.setIssueAttr(place);
+        else if (auto raise = dyn_cast<RaiseOp>(inner))
+          raise.setIssueAttr(place);
         else if (auto emit = dyn_cast<EmitOp>(inner))
           emit.setIssueAttr(place);
         else if (isa<memref::LoadOp, memref::StoreOp, memref::AtomicRMWOp, arith::DivSIOp, arith::DivUIOp,
@@ -113,6 +115,69 @@ static void unifyExtents(WindowOp window) {
 }
 
 namespace {
+/// How loops use one memref.
+struct MemRefUse {
+  bool written = false;
+  /// Every access is a load or store at exactly the induction variables.
+  bool elementwise = true;
+};
+using LoopUses = llvm::MapVector<Value, MemRefUse>;
+} // namespace
+
+static LoopUses usesOf(scf::ParallelOp loop) {
+  LoopUses uses;
+  loop.getBody()->walk([&](Operation *op) {
+    auto use = [&](Value memref, ValueRange indices, bool written) {
+      MemRefUse &entry = uses[memref];
+      entry.written |= written;
+      entry.elementwise &= llvm::equal(indices, loop.getInductionVars());
+    };
+    if (auto load = dyn_cast<memref::LoadOp>(op))
+      use(load.getMemRef(), load.getIndices(), false);
+    else if (auto store = dyn_cast<memref::StoreOp>(op))
+      use(store.getMemRef(), store.getIndices(), true);
+    else if (!isa<memref::DimOp>(op))
+      for (Value operand : op->getOperands())
+        if (isa<MemRefType>(operand.getType()))
+          uses[operand] = {/*written=*/true, /*elementwise=*/false};
+  });
+  return uses;
+}
+
+/// Puts an empty mk.single before each loop that must not be fused with those before it: iterations of fused loops are
+/// interleaved, so what one loop writes and another touches must be the iteration's own element in both. (Upstream's
+/// own test looks at loads after stores only.)
+static SmallVector<SingleOp> separateLoops(WindowOp window) {
+  SmallVector<SingleOp> separators;
+  LoopUses group;
+  for (auto loop : llvm::make_early_inc_range(window.getBody().getOps<scf::ParallelOp>())) {
+    LoopUses uses = usesOf(loop);
+    bool fits = llvm::all_of(uses, [&](auto &entry) {
+      auto before = group.find(entry.first);
+      if (before == group.end() || (!before->second.written && !entry.second.written))
+        return true;
+      return before->second.elementwise && entry.second.elementwise;
+    });
+    if (!fits) {
+      OpBuilder b(loop);
+      auto separator = SingleOp::create(b, loop.getLoc());
+      b.createBlock(&separator.getBody());
+      YieldOp::create(b, loop.getLoc());
+      separators.push_back(separator);
+      group.clear();
+    }
+    for (auto &[memref, use] : uses) {
+      auto [entry, isNew] = group.insert({memref, use});
+      if (!isNew) {
+        entry->second.written |= use.written;
+        entry->second.elementwise &= use.elementwise;
+      }
+    }
+  }
+  return separators;
+}
+
+namespace {
 struct MkFuseWindowsPass : mk::impl::MkFuseWindowsPassBase<MkFuseWindowsPass> {
   void runOnOperation() override {
     SymbolTable symbols(getOperation());
@@ -130,7 +195,10 @@ struct MkFuseWindowsPass : mk::impl::MkFuseWindowsPassBase<MkFuseWindowsPass> {
       DominanceInfo dominance(window);
       eliminateCommonSubExpressions(rewriter, dominance, window);
       // Different values are different objects by now; equal ones were made one by CSE.
+      SmallVector<SingleOp> separators = separateLoops(window);
       scf::naivelyFuseParallelOps(window.getBody(), [](Value a, Value b) { return a == b; });
+      for (SingleOp separator : separators)
+        separator.erase();
     }
   }
 };

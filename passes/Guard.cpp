@@ -14,6 +14,7 @@
 #include "mlir/Analysis/DataFlow/IntegerRangeAnalysis.h"
 #include "mlir/Analysis/DataFlowFramework.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Index/IR/IndexOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -29,6 +30,11 @@ using namespace mlir;
 using namespace mk;
 
 namespace {
+
+/// The largest step of a loop: bounds and extents are far enough from the end of 64 bits for it not to wrap.
+constexpr int64_t maxStep = int64_t(1) << 31;
+/// The largest local memory of one memref.alloca, in bytes: it lies on the stack, or in a GPU thread's local memory.
+constexpr int64_t maxAlloca = 16384;
 
 /// Puts checks around the operations of one body. Decisions are taken on the unchanged body, so that the analysis
 /// stays valid; then the operations are rewritten one by one.
@@ -54,7 +60,8 @@ private:
   void guardDivision(Operation *op);
   void guardShift(Operation *op);
   void guardWhile(scf::WhileOp loop);
-  void guardStep(scf::ForOp loop);
+  void guardFor(scf::ForOp loop);
+  void guardConversion(Operation *op);
 
   /// Moves 'op' under a condition; its result is zero where the condition fails, and the slot is marked.
   void runIf(ImplicitLocOpBuilder &b, Value condition, Operation *op, FaultKind kind, Value detail);
@@ -126,11 +133,41 @@ bool Guard::indexProved(Value index, Value memref, int64_t dim, DataFlowSolver &
   auto extent = upper.getDefiningOp<memref::DimOp>();
   std::optional<int64_t> number = extent ? extent.getConstantIndex() : std::nullopt;
   std::optional<ConstantIntRanges> from = range(lower, solver), by = range(step, solver);
+  // With a larger step the last addition could wrap around.
   return number && *number == dim && sameExtent(extent.getSource(), memref) && from && from->smin().isNonNegative() &&
-         by && by->smin().isStrictlyPositive();
+         by && by->smin().isStrictlyPositive() && by->smax().sle(maxStep);
 }
 
 LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
+  StringRef dialect = op->getName().getDialectNamespace();
+  if (!llvm::is_contained({"arith", "index", "math", "memref", "mk", "scf", "vector"}, dialect))
+    return op->emitOpError(
+        "has no place in an opcode, which is made of arith, index, math, memref, scf, vector and mk");
+  if (isa<index::CeilDivSOp, index::CeilDivUOp, index::DivSOp, index::DivUOp, index::FloorDivSOp, index::RemSOp,
+          index::RemUOp, index::ShlOp, index::ShrSOp, index::ShrUOp>(op))
+    return op->emitOpError("is not known to mk-guard; use the operation of arith on index");
+  if (auto dim = dyn_cast<memref::DimOp>(op)) {
+    std::optional<int64_t> number = dim.getConstantIndex();
+    if (!number || *number < 0 || *number >= cast<MemRefType>(dim.getSource().getType()).getRank())
+      return op->emitOpError("asks for a dimension that is not a constant of the memref's rank");
+  }
+  if (auto alloca = dyn_cast<memref::AllocaOp>(op)) {
+    MemRefType type = alloca.getType();
+    if (!type.hasStaticShape() || !type.getElementType().isIntOrIndexOrFloat())
+      return op->emitOpError("has no constant size; use a buffer argument");
+    unsigned bits = type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth();
+    int64_t elements = type.getNumElements();
+    if (elements > maxAlloca || elements * llvm::divideCeil(bits, 8) > maxAlloca)
+      return op->emitOpError() << "takes more than " << maxAlloca << " bytes; use a buffer argument";
+  }
+  if (isa<arith::FPToSIOp, arith::FPToUIOp>(op)) {
+    if (!division)
+      return success();
+    if (!op->getResult(0).getType().isInteger())
+      return op->emitOpError("converts vectors, which mk-guard cannot check yet; convert the elements");
+    rewrites.push_back([this, op] { guardConversion(op); });
+    return success();
+  }
   auto access = [&](Value memref, ValueRange indices) -> LogicalResult {
     // What mk.opcode's arguments and local memory are; anything else could have any shape.
     Value source = sourceOf(memref);
@@ -178,16 +215,25 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
     return success();
   }
   if (auto loop = dyn_cast<scf::ForOp>(op)) {
-    std::optional<ConstantIntRanges> by = range(loop.getStep(), solver);
-    if (fuel != 0 && (!by || !by->smin().isStrictlyPositive()))
-      rewrites.push_back([this, loop] { guardStep(loop); });
+    if (fuel == 0)
+      return success();
+    std::optional<ConstantIntRanges> by = range(loop.getStep(), solver), from = range(loop.getLowerBound(), solver),
+                                     to = range(loop.getUpperBound(), solver);
+    bool goodStep = by && by->smin().isStrictlyPositive() && by->smax().sle(maxStep);
+    // A loop over a memref is as long as that.
+    bool bounded = loop.getUpperBound().getDefiningOp<memref::DimOp>() && from && from->smin().isNonNegative();
+    if (!bounded && from && to && from->smin().sge(-maxStep) && to->smax().sle(maxStep))
+      bounded =
+          uint64_t(to->smax().getSExtValue() - from->smin().getSExtValue()) <= fuel || to->smax().sle(from->smin());
+    if (!goodStep || !bounded)
+      rewrites.push_back([this, loop] { guardFor(loop); });
     return success();
   }
   if (auto loop = dyn_cast<scf::ParallelOp>(op)) {
     for (Value step : loop.getStep()) {
       std::optional<ConstantIntRanges> by = range(step, solver);
-      if (fuel != 0 && (!by || !by->smin().isStrictlyPositive()))
-        return op->emitOpError("has a step that is not known to be positive; use a constant");
+      if (!by || !by->smin().isStrictlyPositive() || by->smax().sgt(maxStep))
+        return op->emitOpError() << "has a step that is not known to be from 1 to " << maxStep << "; use a constant";
     }
     return success();
   }
@@ -207,7 +253,17 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
                          "memref.atomic_rmw");
 }
 
+/// Flags that make a result undefined would let the analysis prove what need not hold, and tiers disagree.
+static void dropUndefinedResults(Operation *op) {
+  if (op->hasAttr("overflowFlags"))
+    op->setAttr("overflowFlags",
+                arith::IntegerOverflowFlagsAttr::get(op->getContext(), arith::IntegerOverflowFlags::none));
+  for (StringRef flag : {"isExact", "nonNeg", "isDisjoint"})
+    op->removeAttr(flag);
+}
+
 LogicalResult Guard::run() {
+  function.getFunctionBody().walk(dropUndefinedResults);
   DataFlowSolver solver;
   solver.load<dataflow::DeadCodeAnalysis>();
   solver.load<dataflow::SparseConstantPropagation>();
@@ -342,21 +398,72 @@ void Guard::guardWhile(scf::WhileOp loop) {
   loop.erase();
 }
 
-/// A loop whose step is not positive does not run.
-void Guard::guardStep(scf::ForOp loop) {
+/// A loop whose step is out of range, or that would run for longer than the fuel lasts, does not run.
+void Guard::guardFor(scf::ForOp loop) {
   ImplicitLocOpBuilder b(loop.getLoc(), loop);
   Type type = loop.getStep().getType();
-  Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type));
-  Value one = arith::ConstantOp::create(b, b.getIntegerAttr(type, 1));
-  Value step = loop.getStep();
-  Value good = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, step, zero);
-  auto branch = scf::IfOp::create(b, good, /*withElseRegion=*/true);
-  b.setInsertionPointToStart(branch.elseBlock());
+  unsigned width = ConstantIntRanges::getStorageBitwidth(type);
+  auto constant = [&](uint64_t value) -> Value {
+    APInt bits(64, std::min(value, APInt::getSignedMaxValue(width).getLimitedValue()));
+    return arith::ConstantOp::create(b, b.getIntegerAttr(type, bits.trunc(width)));
+  };
+  auto compare = [&](arith::CmpIPredicate predicate, Value lhs, Value rhs) -> Value {
+    return arith::CmpIOp::create(b, predicate, lhs, rhs);
+  };
+  using enum arith::CmpIPredicate;
+  Value lower = loop.getLowerBound(), upper = loop.getUpperBound(), step = loop.getStep(), one = constant(1);
+  Value goodStep = arith::AndIOp::create(b, compare(sge, step, one), compare(sle, step, constant(maxStep)));
+  Value divisor = arith::SelectOp::create(b, goodStep, step, one);
+  // The distance between signed bounds fits the unsigned type.
+  Value trips = arith::DivUIOp::create(b, arith::SubIOp::create(b, upper, lower), divisor);
+  Value isShort = arith::AndIOp::create(b, compare(ult, trips, constant(fuel)),
+                                        compare(sle, upper, constant(uint64_t(1) << std::min(width - 2, 62u))));
+  Value lasts = arith::OrIOp::create(b, compare(loop.getUnsignedCmp() ? uge : sge, lower, upper), isShort);
+  auto stepBranch = scf::IfOp::create(b, goodStep, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(stepBranch.elseBlock());
   raise(b, loop, FaultKind::LoopStep, step);
   b.setInsertionPoint(loop);
-  loop.getStepMutable().assign(arith::SelectOp::create(b, good, step, one).getResult());
-  loop.getUpperBoundMutable().assign(
-      arith::SelectOp::create(b, good, loop.getUpperBound(), loop.getLowerBound()).getResult());
+  auto fuelBranch = scf::IfOp::create(b, lasts, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(fuelBranch.elseBlock());
+  raise(b, loop, FaultKind::Fuel, arith::ConstantOp::create(b, b.getI64IntegerAttr(fuel)));
+  b.setInsertionPoint(loop);
+  Value good = arith::AndIOp::create(b, goodStep, lasts);
+  loop.getStepMutable().assign(divisor);
+  loop.getUpperBoundMutable().assign(arith::SelectOp::create(b, good, upper, lower).getResult());
+}
+
+/// A number that the integer type cannot hold, or no number, is converted to zero.
+void Guard::guardConversion(Operation *op) {
+  ImplicitLocOpBuilder b(op->getLoc(), op);
+  Value number = op->getOperand(0);
+  auto type = cast<FloatType>(number.getType());
+  unsigned width = op->getResult(0).getType().getIntOrFloatBitWidth();
+  bool isSigned = isa<arith::FPToSIOp>(op);
+  const llvm::fltSemantics &semantics = type.getFloatSemantics();
+  auto exact = [&](const APInt &value, bool &isExact) {
+    APFloat result(semantics);
+    isExact = result.convertFromAPInt(value, /*IsSigned=*/true, APFloat::rmTowardZero) == APFloat::opOK;
+    return result;
+  };
+  auto constant = [&](const APFloat &value) -> Value {
+    return arith::ConstantOp::create(b, b.getFloatAttr(type, value));
+  };
+  // What is cut off to the lowest value lies above lowest - 1, where the float type can tell the two apart.
+  APInt end = APInt::getOneBitSet(width + 2, isSigned ? width - 1 : width);
+  APInt lowest = isSigned ? -end : APInt::getZero(width + 2);
+  bool isExact;
+  APFloat below = exact(lowest - 1, isExact);
+  Value above =
+      isExact
+          ? arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, number, constant(below)).getResult()
+          : arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, number, constant(exact(lowest, isExact))).getResult();
+  APFloat limit = exact(end, isExact);
+  // A type that does not reach the limit has only infinity beyond.
+  if (!isExact)
+    limit = APFloat::getInf(semantics);
+  Value under = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, number, constant(limit));
+  Value zero = arith::ConstantOp::create(b, b.getI32IntegerAttr(0));
+  runIf(b, arith::AndIOp::create(b, above, under), op, FaultKind::Conversion, zero);
 }
 
 namespace {

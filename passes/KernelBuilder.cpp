@@ -151,7 +151,14 @@ void KernelBuilder::inlineBody(FunctionOpInterface op, ValueRange arguments, Val
   mapping.map(op.getArguments(), arguments);
   SmallVector<EmitOp> emits;
   for (Operation &inner : op.getFunctionBody().front().without_terminator())
-    clone(inner, mapping)->walk([&](EmitOp emit) { emits.push_back(emit); });
+    clone(inner, mapping)->walk([&](Operation *copy) {
+      if (auto emit = dyn_cast<EmitOp>(copy))
+        emits.push_back(emit);
+      // Local memory is taken once, not again for each item. In block scope it must stay with its thread's loop.
+      else if (auto alloca = dyn_cast<memref::AllocaOp>(copy))
+        if (alloca.getType().hasStaticShape() && kernel.getScope() == ScopeKind::Lane)
+          alloca->moveBefore(kernel.getBodyBlock(), kernel.getBodyBlock()->begin());
+    });
   Location loc = getLoc();
   for (EmitOp emit : emits)
     expandEmit(emit, firstSlot);

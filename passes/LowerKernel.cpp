@@ -85,6 +85,14 @@ LogicalResult KernelLowering::run() {
   if (hasTeam())
     isolateWrites();
 
+  // Loads outside loops are done by every thread: none may come to a loop that writes before all have loaded.
+  bool hasUniformLoads = function.getFunctionBody()
+                             .walk([&](memref::LoadOp load) {
+                               auto view = load.getMemRef().getDefiningOp<ViewOp>();
+                               bool isFrame = view && isa<BlockArgument>(view.getAddress());
+                               return isFrame || isInsideThread(load) ? WalkResult::advance() : WalkResult::interrupt();
+                             })
+                             .wasInterrupted();
   struct Loop {
     scf::ParallelOp op;
     bool spread, sync;
@@ -94,9 +102,14 @@ LogicalResult KernelLowering::run() {
     bool spread = hasTeam() && !isInsideThread(loop);
     loops.push_back({loop, spread, spread && hasEffectsAfter(loop)});
   });
-  for (Loop &loop : loops)
+  for (Loop &loop : loops) {
+    if (loop.spread && hasUniformLoads) {
+      ImplicitLocOpBuilder b(loop.op.getLoc(), loop.op);
+      barrier(b);
+    }
     if (failed(lowerParallel(loop.op, loop.spread, loop.sync)))
       return failure();
+  }
 
   SmallVector<Operation *> ops;
   function.getFunctionBody().walk([&](Operation *op) {

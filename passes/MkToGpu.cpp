@@ -69,6 +69,14 @@ struct ConvertMkToGpuPass : mk::impl::ConvertMkToGpuPassBase<ConvertMkToGpuPass>
   void runOnOperation() override {
     ModuleOp module = getOperation();
     SmallVector<KernelOp> kernels = llvm::to_vector(module.getOps<KernelOp>());
+    unsigned version = 0;
+    StringRef digits = StringRef(chip).take_while([](char c) { return c == 's' || c == 'm' || c == '_'; }) == "sm_"
+                           ? StringRef(chip).drop_front(3).rtrim("af")
+                           : "";
+    if (digits.getAsInteger(10, version) || version < 80) {
+      module.emitError() << "chip '" << chip << "' is not a GPU from sm_80 on, such as sm_80 or sm_90";
+      return signalPassFailure();
+    }
     eraseIsa(module);
     if (kernels.empty())
       return;

@@ -67,6 +67,8 @@ static FaultText faultText(uint32_t code) {
     return {"shift", "by"};
   case abi::FaultCode::LoopStep:
     return {"loop_step", "of"};
+  case abi::FaultCode::Conversion:
+    return {"conversion", "with detail"};
   case abi::FaultCode::User:
     break;
   }

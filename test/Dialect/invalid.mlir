@@ -53,7 +53,7 @@ mk.opcode @second code(64) scope(lane) () {
 // -----
 
 // opcode_c3
-// expected-error @below {{'mk.opcode' op argument 1 has type 'vector<4xf32>', but a slot holds i1, i8, i16, i32, i64, f16, bf16, f32, f64, index, memref<?xT> or memref<?xT, strided<[1], offset: ?>> of these}}
+// expected-error @below {{'mk.opcode' op argument 1 has type 'vector<4xf32>', but a slot holds i1, i8, i16, i32, i64, f16, bf16, f32, f64, index, memref<?xT> or memref<?xT, strided<[1], offset: ?>> of these but i1}}
 mk.opcode @vector code(64) scope(lane) (%a: i32, %v: vector<4xf32>) {
   mk.return
 }
@@ -312,4 +312,39 @@ mk.opcode @emit code(64) scope(lane) (%a: i32) {
   // expected-error @below {{'mk.emit' op has 4 values, but a record holds 1 to 3}}
   mk.emit %a, %a, %a, %a
   mk.return
+}
+
+// -----
+
+// opcode_c6
+// expected-error @below {{'mk.opcode' op name has other characters than letters, digits, _, $ and ., which PTX does not allow}}
+mk.opcode @"a-b" code(64) scope(lane) () {
+  mk.return
+}
+
+// -----
+
+// opcode_c6
+// expected-error @below {{'mk.opcode' op name begins with mk_, which is reserved for kernels}}
+mk.opcode @mk_interpreter_lane code(64) scope(lane) () {
+  mk.return
+}
+
+// -----
+
+// opcode_c3: a byte that is neither 0 nor 1 is no i1
+// expected-error @below {{argument 0 has type 'memref<?xi1>'}}
+mk.opcode @bits code(64) scope(lane) (%m: memref<?xi1>) {
+  mk.return
+}
+
+// -----
+
+// window_c5
+mk.opcode @one code(64) scope(lane) () {
+  mk.return
+}
+// expected-error @below {{'mk.window' op name has other characters}}
+mk.window @"two words" () {
+  mk.issue @one()
 }

@@ -131,3 +131,86 @@ mk.window @lanes (%m: memref<?xi32>, %i: index, %j: index) {
   mk.issue @lane(%m, %i) : memref<?xi32>, index
   mk.issue @lane(%m, %j) : memref<?xi32>, index
 }
+
+// -----
+
+// Loops that touch each other's elements stay apart: stores at other places, atomics, one place for all iterations.
+mk.opcode @forward code(64) scope(block) (%x: memref<?xi32>, %v: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : memref<?xi32>
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    memref.store %v, %x[%i] : memref<?xi32>
+  }
+  mk.return
+}
+mk.opcode @backward code(65) scope(block) (%x: memref<?xi32>, %v: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : memref<?xi32>
+  %last = arith.subi %n, %c1 : index
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %j = arith.subi %last, %i : index
+    memref.store %v, %x[%j] : memref<?xi32>
+  }
+  mk.return
+}
+mk.opcode @atomic code(66) scope(block) (%x: memref<?xi32>, %v: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : memref<?xi32>
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %old = memref.atomic_rmw addi %v, %x[%c0] : (i32, memref<?xi32>) -> i32
+  }
+  mk.return
+}
+mk.opcode @flag code(67) scope(block) (%x: memref<?xi32>, %f: memref<?xi32>, %v: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : memref<?xi32>
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    memref.store %v, %f[%c0] : memref<?xi32>
+  }
+  mk.return
+}
+mk.opcode @ask code(68) scope(block) (%x: memref<?xi32>, %f: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : memref<?xi32>
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %v = memref.load %f[%c0] : memref<?xi32>
+    memref.store %v, %x[%i] : memref<?xi32>
+  }
+  mk.return
+}
+// CHECK-LABEL: mk.window @stores
+// CHECK-COUNT-2: scf.parallel
+mk.window @stores (%x: memref<?xi32>, %v: i32, %w: i32) {
+  mk.issue @forward(%x, %v) : memref<?xi32>, i32
+  mk.issue @backward(%x, %w) : memref<?xi32>, i32
+}
+// CHECK-LABEL: mk.window @atomics
+// CHECK-COUNT-3: scf.parallel
+mk.window @atomics (%x: memref<?xi32>, %v: i32) {
+  mk.issue @forward(%x, %v) : memref<?xi32>, i32
+  mk.issue @atomic(%x, %v) : memref<?xi32>, i32
+  mk.issue @forward(%x, %v) : memref<?xi32>, i32
+}
+// CHECK-LABEL: mk.window @flags
+// CHECK-COUNT-2: scf.parallel
+mk.window @flags (%x: memref<?xi32>, %f: memref<?xi32>, %v: i32) {
+  mk.issue @flag(%x, %f, %v) : memref<?xi32>, memref<?xi32>, i32
+  mk.issue @ask(%x, %f) : memref<?xi32>, memref<?xi32>
+}
+// Fusion goes on behind the loop that had to wait.
+// CHECK-LABEL: mk.window @groups
+// CHECK-COUNT-2: scf.parallel
+// CHECK-NOT: scf.parallel
+// CHECK-NOT: mk.single
+// CHECK: memref.store
+// CHECK: memref.store
+mk.window @groups (%x: memref<?xi32>, %v: i32, %w: i32) {
+  mk.issue @backward(%x, %v) : memref<?xi32>, i32
+  mk.issue @forward(%x, %w) : memref<?xi32>, i32
+  mk.issue @forward(%x, %v) : memref<?xi32>, i32
+}

@@ -41,8 +41,57 @@ mk.opcode @shift_vectors code(64) scope(lane) (%x: i32, %y: i32) {
 
 mk.opcode @parallel_step code(64) scope(block) (%n: index, %s: index) {
   %c0 = arith.constant 0 : index
-  // expected-error @below {{'scf.parallel' op has a step that is not known to be positive; use a constant}}
+  // expected-error @below {{'scf.parallel' op has a step that is not known to be from 1 to 2147483648; use a constant}}
   scf.parallel (%i) = (%c0) to (%n) step (%s) {
   }
+  mk.return
+}
+
+// -----
+
+mk.opcode @foreign code(64) scope(lane) (%x: i32, %y: i32) {
+  // expected-error @below {{'llvm.sdiv' op has no place in an opcode, which is made of arith, index, math, memref, scf, vector and mk}}
+  %q = llvm.sdiv %x, %y : i32
+  mk.return
+}
+
+// -----
+
+mk.opcode @index_division code(64) scope(lane) (%x: index, %y: index) {
+  // expected-error @below {{'index.divs' op is not known to mk-guard; use the operation of arith on index}}
+  %q = index.divs %x, %y
+  mk.return
+}
+
+// -----
+
+mk.opcode @dimension code(64) scope(lane) (%m: memref<?xi32>, %i: index) {
+  // expected-error @below {{'memref.dim' op asks for a dimension that is not a constant of the memref's rank}}
+  %n = memref.dim %m, %i : memref<?xi32>
+  mk.return
+}
+
+// -----
+
+mk.opcode @dynamic_scratch code(64) scope(lane) (%n: index) {
+  // expected-error @below {{'memref.alloca' op has no constant size; use a buffer argument}}
+  %m = memref.alloca(%n) : memref<?xi32>
+  mk.return
+}
+
+// -----
+
+mk.opcode @large_scratch code(64) scope(lane) () {
+  // expected-error @below {{'memref.alloca' op takes more than 16384 bytes; use a buffer argument}}
+  %m = memref.alloca() : memref<4097xi32>
+  mk.return
+}
+
+// -----
+
+mk.opcode @convert_vectors code(64) scope(lane) (%x: f32) {
+  %v = vector.broadcast %x : f32 to vector<4xf32>
+  // expected-error @below {{'arith.fptosi' op converts vectors, which mk-guard cannot check yet; convert the elements}}
+  %i = arith.fptosi %v : vector<4xf32> to vector<4xi32>
   mk.return
 }

@@ -161,11 +161,13 @@ mk.opcode @fuel code(64) scope(lane) (%x: i32) {
 
 // -----
 
+// A loop whose bounds come from outside runs only if its step is sane and its fuel lasts.
 // CHECK-LABEL: mk.opcode @step
-// CHECK: %[[OK:.*]] = arith.cmpi sgt
+// CHECK: %[[STEP:.*]] = arith.select
+// CHECK: arith.divui %{{.*}}, %[[STEP]]
 // CHECK: mk.fault loop_step
-// CHECK: %[[STEP:.*]] = arith.select %[[OK]]
-// CHECK: %[[END:.*]] = arith.select %[[OK]]
+// CHECK: mk.fault fuel
+// CHECK: %[[END:.*]] = arith.select
 // CHECK: scf.for %{{.*}} = %{{.*}} to %[[END]] step %[[STEP]]
 mk.opcode @step code(64) scope(lane) (%n: index, %s: i32) {
   %c0 = arith.constant 0 : index
@@ -185,5 +187,60 @@ mk.opcode @step code(64) scope(lane) (%n: index, %s: i32) {
 // CHECK: mk.fault buffer_bounds
 mk.opcode @atomic code(64) scope(lane) (%m: memref<?xi32>, %i: index, %v: i32) {
   %old = memref.atomic_rmw addi %v, %m[%i] : (i32, memref<?xi32>) -> i32
+  mk.return
+}
+
+// -----
+
+// What bounds a loop by itself needs no fuel: an extent, constants, masks.
+// CHECK-LABEL: mk.opcode @bounded
+// CHECK-NOT: mk.fault
+// CHECK: mk.return
+mk.opcode @bounded code(64) scope(lane) (%m: memref<?xi32>, %k: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c255 = arith.constant 255 : index
+  %zero = arith.constant 0 : i32
+  %n = memref.dim %m, %c0 : memref<?xi32>
+  scf.for %i = %c0 to %n step %c1 {
+    memref.store %zero, %m[%i] : memref<?xi32>
+  }
+  %few = arith.andi %k, %c255 : index
+  %s = scf.for %i = %c0 to %few step %c1 iter_args(%t = %zero) -> i32 {
+    %u = arith.addi %t, %t : i32
+    scf.yield %u : i32
+  }
+  mk.return
+}
+
+// -----
+
+// A promise of the program proves nothing: the flag goes, the check comes.
+// CHECK-LABEL: mk.opcode @promise
+// CHECK: arith.addi %{{.*}}, %{{.*}} : i32
+// CHECK: mk.fault division
+mk.opcode @promise code(64) scope(lane) (%m: memref<?xi32>, %x: i32) {
+  %c1 = arith.constant 1 : i32
+  %y = arith.addi %x, %c1 overflow<nuw> : i32
+  %q = arith.divui %x, %y : i32
+  mk.return
+}
+
+// -----
+
+// A float is converted if the integer type can hold it.
+// CHECK-LABEL: mk.opcode @convert
+// CHECK: %[[LOW:.*]] = arith.constant -3.276900e+04 : f32
+// CHECK: arith.cmpf ogt, %{{.*}}, %[[LOW]]
+// CHECK: %[[HIGH:.*]] = arith.constant 3.276800e+04 : f32
+// CHECK: arith.cmpf olt, %{{.*}}, %[[HIGH]]
+// CHECK: arith.fptosi
+// CHECK: mk.fault conversion
+// Near the end of the type the float cannot tell lowest - 1 from lowest.
+// CHECK: arith.cmpf oge
+// CHECK: arith.fptosi
+mk.opcode @convert code(64) scope(lane) (%x: f32) {
+  %a = arith.fptosi %x : f32 to i16
+  %b = arith.fptosi %x : f32 to i32
   mk.return
 }

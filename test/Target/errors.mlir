@@ -3,8 +3,13 @@
 // RUN: not mk-translate --mk-to-ptx --chip=sm_90 %s 2>&1 | FileCheck %s --check-prefix=LIBDEVICE
 // LIBDEVICE: error: code calls '__nv_tanhf', a function of NVIDIA's libdevice, which is not linked yet; write it with arith operations
 
-// RUN: not mk-translate --mk-to-ptx --chip=sm_77 %s 2>&1 | FileCheck %s --check-prefix=CHIP
-// CHIP: error: chip 'sm_77' is not one that LLVM's NVPTX back end knows, such as sm_80 or sm_90
+// RUN: not mk-translate --mk-to-ptx --chip=sm_777 %s 2>&1 | FileCheck %s --check-prefix=CHIP
+// CHIP: error: chip 'sm_777' is not one that LLVM's NVPTX back end knows, such as sm_80 or sm_90
+
+// RUN: not mk-translate --mk-to-ptx --chip=sm_75 %s 2>&1 | FileCheck %s --check-prefix=OLD
+// OLD: error: chip 'sm_75' is not a GPU from sm_80 on, such as sm_80 or sm_90
+// RUN: not mk-translate --mk-to-ptx --chip= %s 2>&1 | FileCheck %s --check-prefix=BLANK
+// BLANK: error: chip '' is not a GPU from sm_80 on
 
 // RUN: not mk-translate --mk-to-ptx --opt-level=4 %s 2>&1 | FileCheck %s --check-prefix=LEVEL
 // LEVEL: error: --opt-level is 4, but must be 0 to 3

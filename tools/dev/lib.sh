@@ -96,7 +96,8 @@ mk_install_packages() {
 
   local unknown=() package
   for package in "${missing[@]}"; do
-    apt-cache policy "$package" | grep -q 'Candidate: [^(]' || unknown+=("$package")
+    # Not a pipe into grep -q: apt-cache would die of SIGPIPE, which pipefail takes for a missing package.
+    [[ $(apt-cache policy "$package") == *'Candidate: '[!\(]* ]] || unknown+=("$package")
   done
   if [ ${#unknown[@]} -gt 0 ]; then
     [ $updated = 1 ] ||

@@ -53,9 +53,10 @@ def Mk_FaultFuel : I32EnumAttrCase<"Fuel", 0xA0, "fuel">;
 def Mk_FaultDivision : I32EnumAttrCase<"Division", 0xB0, "division">;
 def Mk_FaultShift : I32EnumAttrCase<"Shift", 0xB1, "shift">;
 def Mk_FaultLoopStep : I32EnumAttrCase<"LoopStep", 0xB2, "loop_step">;
+def Mk_FaultConversion : I32EnumAttrCase<"Conversion", 0xB3, "conversion">;
 def Mk_FaultKind : I32EnumAttr<"FaultKind", "why a slot faults",
     [Mk_FaultUser, Mk_FaultUnknownOpcode, Mk_FaultTenantRange, Mk_FaultTenantRight, Mk_FaultBufferHandle,
-     Mk_FaultBufferBounds, Mk_FaultBufferAccess, Mk_FaultFuel, Mk_FaultDivision, Mk_FaultShift, Mk_FaultLoopStep]> {
+     Mk_FaultBufferBounds, Mk_FaultBufferAccess, Mk_FaultFuel, Mk_FaultDivision, Mk_FaultShift, Mk_FaultLoopStep, Mk_FaultConversion]> {
   let cppNamespace = "::mk";
   let genSpecializedAttr = 0;
 }

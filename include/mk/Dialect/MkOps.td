@@ -71,7 +71,9 @@ def Mk_OpcodeOp : Mk_FunctionLikeOp<"opcode", [DeclareOpInterfaceMethods<SymbolU
     * (opcode_c2) no other opcode of the module has the same code;
     * (opcode_c3) each argument has one of the types above;
     * (opcode_c4) the arguments take at most 12 words;
-    * (opcode_c5) there are no results, and the body ends in `mk.return`.
+    * (opcode_c5) there are no results, and the body ends in `mk.return`;
+    * (opcode_c6) the name consists of letters, digits, `_`, `$` and `.`, as those of PTX do, and does not begin with
+      `mk_`, as those of kernels do.
 
     Example:
 
@@ -112,7 +114,8 @@ def Mk_WindowOp : Mk_FunctionLikeOp<"window"> {
     * (window_c1) each argument has a type that an opcode could take;
     * (window_c2) `extents` has one entry for each argument, and gives groups to memrefs only;
     * (window_c3) there is at least one issue and at most 255, and none once `fused` is present;
-    * (window_c4) without `fused` there is nothing but issues.
+    * (window_c4) without `fused` there is nothing but issues;
+    * (window_c5) the name is one that an opcode could have.
 
     Example:
 

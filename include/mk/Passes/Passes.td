@@ -18,9 +18,12 @@ def MkGuardPass : Pass<"mk-guard"> {
     first; where a check fails, the slot is marked with `mk.fault`, the access is left out, and a result is zero:
 
     * `bounds`: `memref.load`, `memref.store` and `memref.atomic_rmw` outside their memref;
-    * `division`: integer division and remainder by zero, and the overflow of a signed one;
+    * `division`: integer division and remainder by zero, the overflow of a signed one, and conversions of floats that
+      the integer type cannot hold;
     * `shift`: shifts by the width or more;
-    * `fuel`: more than `fuel` iterations of an `scf.while`, and steps of `scf.for` that are not positive.
+    * `fuel`: more than `fuel` iterations of an `scf.while`, or of an `scf.for` that does not run to the extent of a
+      memref, and steps of `scf.for` that are not from 1 to 2^31. Each loop has fuel of its own, so nested loops can take
+      its square.
 
     A check that can be proved is not made: indexes that run to the `memref.dim` of the same memref (or of one in the
     same extent group of a window), and everything that integer range analysis can bound.

@@ -202,14 +202,16 @@ enum class FaultCode : uint32_t {
   BufferBounds = 0x91,
   /// The buffer does not allow the access. Detail: the handle.
   BufferAccess = 0x92,
-  /// A loop ran out of fuel. Detail: iterations done.
+  /// A loop ran out of fuel, or would. Detail: the limit (low 32 bits).
   Fuel = 0xA0,
   /// A division by zero, or the overflow INT_MIN / -1. Detail: the divisor (low 32 bits).
   Division = 0xB0,
   /// A shift by the width or more. Detail: the shift amount (low 32 bits).
   Shift = 0xB1,
-  /// A loop step that is not positive. Detail: the step (low 32 bits).
+  /// A loop step that is not from 1 to 2^31. Detail: the step (low 32 bits).
   LoopStep = 0xB2,
+  /// A float that the integer type cannot hold, or no number. Detail: 0.
+  Conversion = 0xB3,
   /// mk.fault user(code): 0x80000000 + code.
   User = 0x80000000u,
 };

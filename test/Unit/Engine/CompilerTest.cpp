@@ -154,10 +154,10 @@ TEST(Compiler, ReportsWhereAnIsaIsWrong) {
 
 TEST(Compiler, RefusesWhatItCannotCompile) {
   auto compiler = make();
-  auto chip = compiler->compileOpcode({CodeTarget::Nvptx, "sm_77"}, 0);
+  auto chip = compiler->compileOpcode({CodeTarget::Nvptx, "sm_777"}, 0);
   ASSERT_FALSE(chip);
   EXPECT_EQ(chip.error().code, ErrorCode::CompileFailed);
-  EXPECT_NE(chip.error().message.find("chip 'sm_77'"), std::string::npos) << chip.error().message;
+  EXPECT_NE(chip.error().message.find("chip 'sm_777'"), std::string::npos) << chip.error().message;
 
   auto missing = compiler->compileOpcode({}, 5);
   ASSERT_FALSE(missing);

@@ -336,6 +336,48 @@ TEST_P(Conformance, UnfusableWindow) {
   EXPECT_EQ(contents<float>(bz, n), want);
 }
 
+TEST_P(Conformance, WindowsWhoseLoopsMustNotFuse) {
+  const uint32_t n = 3000;
+  BufferHandle x = makeBuffer(ElementType::I32, std::vector<uint32_t>(2 * n)),
+               f = makeBuffer(ElementType::I32, std::vector<uint32_t>(1));
+  Batch batch(engine->isa());
+  addWindow(batch, "crossed", {View{x, 0, n}, number(7), number(100)});
+  addWindow(batch, "flagged", {View{x, n, n}, View{f}});
+  EXPECT_TRUE(run(batch, [&] { fill(f, std::vector<uint32_t>(1)); }).faults.empty());
+  std::vector<uint32_t> want(2 * n, 2 * n);
+  for (uint32_t i = 0; i < n; ++i)
+    want[n - 1 - i] = 100 + i;
+  EXPECT_EQ(contents<uint32_t>(x, 2 * n), want);
+}
+
+TEST_P(Conformance, UniformLoadBeforeALoopThatWrites) {
+  const uint32_t n = 2000, views = 50;
+  std::vector<uint32_t> data(n * views), want(n * views);
+  for (uint32_t i = 0; i < n * views; ++i) {
+    data[i] = i + 1;
+    want[i] = i % n;
+  }
+  BufferHandle x = makeBuffer(ElementType::I32, data);
+  Batch batch(engine->isa());
+  for (uint32_t i = 0; i < views; ++i)
+    add(batch, "from_first", {View{x, i * n, n}});
+  EXPECT_TRUE(run(batch, [&] { fill(x, data); }).faults.empty());
+  EXPECT_EQ(contents<uint32_t>(x, n * views), want);
+}
+
+TEST_P(Conformance, LocalMemoryOfManySlots) {
+  const uint32_t n = 300000;
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(n));
+  Batch batch(engine->isa());
+  std::vector<uint32_t> want(n);
+  for (uint32_t i = 0; i < n; ++i) {
+    add(batch, "scratch", {View{m}, number(i), number(i)});
+    want[i] = 2 * i;
+  }
+  EXPECT_TRUE(run(batch).faults.empty());
+  EXPECT_EQ(contents<uint32_t>(m, n), want);
+}
+
 TEST_P(Conformance, LaneWindowRunsInOrder) {
   const uint32_t n = 3000;
   BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(n));
@@ -478,6 +520,25 @@ TEST_P(Conformance, FaultsOfBodies) {
   EXPECT_EQ(faultsOf(run(batch, [&] { fill(m, std::vector<uint32_t>(4, 7)); })), want);
   // A faulted operation yields zero, and what follows goes on.
   EXPECT_EQ(contents<uint32_t>(m, 4), (std::vector<uint32_t>{0, 0, 0, 7}));
+}
+
+TEST_P(Conformance, FaultsOfConversions) {
+  BufferHandle m = makeBuffer(ElementType::I16, std::vector<int16_t>(8, 1));
+  Batch batch(engine->isa());
+  const double values[] = {1.9, -1.9, 32767.5, 32768.0, -32768.9, -32769.0, 1e30, -0.5};
+  for (uint64_t i = 0; i < 8; ++i)
+    add(batch, "convert", {View{m}, i, values[i]});
+  const uint32_t conversion = code(abi::FaultCode::Conversion);
+  EXPECT_EQ(faultsOf(run(batch)), (Faults{{3, conversion, 0}, {5, conversion, 0}, {6, conversion, 0}}));
+  EXPECT_EQ(contents<int16_t>(m, 8), (std::vector<int16_t>{1, -1, 32767, 0, -32768, 0, 0, 0}));
+}
+
+TEST_P(Conformance, LoopsThatAreTooLongDoNotRun) {
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(4));
+  Batch batch(engine->isa());
+  add(batch, "strided", {View{m}, number(0xFFFFFFFF), number(1)});
+  EXPECT_EQ(faultsOf(run(batch)), (Faults{{0, code(abi::FaultCode::Fuel), 1 << 24}}));
+  EXPECT_EQ(contents<uint32_t>(m, 4), std::vector<uint32_t>(4));
 }
 
 TEST_P(Conformance, FuelEndsAnEndlessLoop) {

@@ -247,6 +247,88 @@ mk.opcode @above code(70) scope(block) (%x: !vi, %limit: i32) {
   mk.return
 }
 
+mk.opcode @backward code(71) scope(block) (%x: !vi, %v: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : !vi
+  %last = arith.subi %n, %c1 : index
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %j = arith.subi %last, %i : index
+    %k = arith.index_cast %i : index to i32
+    %w = arith.addi %v, %k : i32
+    memref.store %w, %x[%j] : !vi
+  }
+  mk.return
+}
+mk.opcode @forward code(72) scope(block) (%x: !vi, %v: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : !vi
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    memref.store %v, %x[%i] : !vi
+  }
+  mk.return
+}
+mk.opcode @raise_flag code(73) scope(block) (%x: !vi, %f: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : !vi
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %v = memref.load %x[%i] : !vi
+    %big = arith.cmpi ugt, %v, %v : i32
+    %one = arith.extui %big : i1 to i32
+    %two = arith.constant 2 : i32
+    %sum = arith.addi %one, %two : i32
+    %old = memref.atomic_rmw addi %sum, %f[%c0] : (i32, memref<?xi32>) -> i32
+  }
+  mk.return
+}
+mk.opcode @copy_flag code(74) scope(block) (%x: !vi, %f: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : !vi
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %v = memref.load %f[%c0] : memref<?xi32>
+    memref.store %v, %x[%i] : !vi
+  }
+  mk.return
+}
+// x[i] = x[i] - x[0]: every thread must have read x[0] before one writes it.
+mk.opcode @from_first code(75) scope(block) (%x: !vi) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : !vi
+  %first = memref.load %x[%c0] : !vi
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %v = memref.load %x[%i] : !vi
+    %w = arith.subi %v, %first : i32
+    memref.store %w, %x[%i] : !vi
+  }
+  mk.return
+}
+mk.opcode @convert code(29) scope(lane) (%m: memref<?xi16>, %i: index, %x: f32) {
+  %v = arith.fptosi %x : f32 to i16
+  memref.store %v, %m[%i] : memref<?xi16>
+  mk.return
+}
+// Local memory of each slot: sums what was written to two places of it.
+mk.opcode @scratch code(30) scope(lane) (%m: memref<?xi32>, %i: index, %x: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c63 = arith.constant 63 : index
+  %local = memref.alloca() : memref<64xi32>
+  %j = arith.andi %i, %c63 : index
+  %h = arith.addi %i, %c1 : index
+  %k = arith.andi %h, %c63 : index
+  memref.store %x, %local[%j] : memref<64xi32>
+  memref.store %x, %local[%k] : memref<64xi32>
+  %a = memref.load %local[%j] : memref<64xi32>
+  %b = memref.load %local[%k] : memref<64xi32>
+  %s = arith.addi %a, %b : i32
+  memref.store %s, %m[%i] : memref<?xi32>
+  mk.return
+}
+
 mk.window @chain (%x: !vf, %y: !vf, %z: !vf, %a: f32) {
   mk.issue @add(%x, %y, %z) : !vf, !vf, !vf
   mk.issue @scale(%z, %a, %z) : !vf, f32, !vf
@@ -275,4 +357,12 @@ mk.window @grumble (%x: i32, %y: i32, %z: i32) {
 mk.window @search (%x: !vi, %limit: i32, %n: index) {
   mk.issue @above(%x, %limit) : !vi, i32
   mk.issue @evens(%n) : index
+}
+mk.window @crossed (%x: !vi, %v: i32, %w: i32) {
+  mk.issue @forward(%x, %v) : !vi, i32
+  mk.issue @backward(%x, %w) : !vi, i32
+}
+mk.window @flagged (%x: !vi, %f: memref<?xi32>) {
+  mk.issue @raise_flag(%x, %f) : !vi, memref<?xi32>
+  mk.issue @copy_flag(%x, %f) : !vi, memref<?xi32>
 }
