@@ -106,7 +106,7 @@ mk_install_packages() {
       "archives: add both suites to /etc/apt/sources.list, or install them otherwise and set MK_SKIP_PACKAGES=1"
   fi
 
-  mk_step "packages: installing (some 400 MiB to download on a bare system)"
+  mk_step "packages: installing (some 300 MiB to download on a bare system)"
   "${apt[@]}" install --no-install-recommends "${missing[@]}" ||
     mk_fail "apt-get could not install the packages (see above); check the network and /etc/apt/sources.list*," \
       "then try: apt-get install ${missing[*]}"

@@ -8,6 +8,7 @@
 
 #include "Session.h"
 #include "Elements.h"
+#include "Trace.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
@@ -227,6 +228,7 @@ Expected<RunRecord> Session::run(const RunOptions &options, Progress &progress) 
     for (uint32_t i = 0; i < batches.size(); ++i) {
       const BatchSpec &spec = theWorkload->batches[i];
       for (uint64_t n = 0; n < spec.repeat; ++n) {
+        auto begin = std::chrono::steady_clock::now();
         Expected<Ticket> ticket = theEngine->submit(batches[i], spec.submit);
         if (!ticket)
           return theWorkload->fail(ticket.error().code, spec.path, ticket.error().message);
@@ -236,6 +238,8 @@ Expected<RunRecord> Session::run(const RunOptions &options, Progress &progress) 
         if (!result)
           return theWorkload->fail(result.error().code, spec.path,
                                    "wave " + Twine(record.waves + 1) + ": " + result.error().message);
+        if (options.trace)
+          options.trace->wave(spec.name, begin, *result);
         addFaults(record.faults, record.waves + 1, result->faults, batches[i], theEngine->isa());
         addHits(record.hits, record.waves + 1, *result, batches[i], theEngine->isa());
         addWave(record, i, std::move(*result));

@@ -25,6 +25,8 @@
 
 namespace mk {
 
+class Trace;
+
 /// Waves that followed each other and were alike: the same batch on the same tiers, with the same answer of the policy.
 struct WaveGroup {
   /// Numbers of the first and the last wave, from 1.
@@ -109,6 +111,8 @@ struct RunRecord {
 struct RunOptions {
   uint64_t repeat = 1;
   bool waitForPromotions = false;
+  /// Gets every wave; may be null.
+  Trace *trace = nullptr;
 };
 
 /// A difference between two sessions, in words; empty when there is none.

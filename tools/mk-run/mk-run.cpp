@@ -14,6 +14,7 @@
 #include "Npy.h"
 #include "Report.h"
 #include "Session.h"
+#include "Trace.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -57,6 +58,9 @@ static cl::opt<bool> verify("verify",
 static cl::list<std::string> dumps("dump", cl::value_desc("NAME:file.npy"),
                                    cl::desc("Write a buffer to a file after the run; may be repeated"),
                                    cl::cat(category));
+static cl::opt<std::string> traceFile("trace",
+                                      cl::desc("Write the waves and promotions with their evidence, for Perfetto"),
+                                      cl::value_desc("file.json"), cl::cat(category));
 static cl::opt<bool> asJson("json", cl::desc("Report on stdout as one JSON object"), cl::cat(category));
 
 static cl::extrahelp exitCodes(R"(
@@ -201,11 +205,24 @@ static Expected<ExitCode> run() {
   }
 
   RunOptions runOptions{repeat, waitForPromotions};
+  std::unique_ptr<Trace> trace;
+  if (!traceFile.empty()) {
+    Expected<std::unique_ptr<Trace>> opened = Trace::open(traceFile);
+    if (!opened)
+      return tl::unexpected<Error>(opened.error());
+    trace = std::move(*opened);
+    runOptions.trace = trace.get();
+  }
   Expected<RunRecord> record = (*session)->run(runOptions, progress);
   if (!record)
     return tl::unexpected<Error>(record.error());
+  runOptions.trace = nullptr;
   report.run = std::move(*record);
   report.promotions = (*session)->engine().promotions();
+  if (trace)
+    for (const Promotion &promotion : report.promotions)
+      trace->promotion(promotion);
+  trace.reset();
   report.heat = (*session)->engine().heat();
   if (verify) {
     Expected<Verification> verification = verifyRun(**session, *workload, report.run, options, runOptions, progress);
