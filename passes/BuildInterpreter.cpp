@@ -39,7 +39,7 @@ public:
 private:
   void arm(OpcodeOp op);
   Value argumentVector(unsigned number);
-  /// (bad, code) pairs of one memref argument folded into a fault word; the first that is bad counts.
+  /// The fault word of one memref argument: of the checks that fail the first counts. Gives base and size of its row.
   Value check(MemRefType type, unsigned access, ArrayRef<Value> words, Value &rowBase, Value &rowBytes);
 
   KernelBuilder &b;

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Guard.h"
 #include "mk/Dialect/Mk.h"
 #include "mk/Passes/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -58,9 +59,7 @@ static unsigned inlineIssues(WindowOp window, ScopeKind scope, SymbolTable &symb
           raise.setIssueAttr(place);
         else if (auto emit = dyn_cast<EmitOp>(inner))
           emit.setIssueAttr(place);
-        else if (isa<memref::LoadOp, memref::StoreOp, memref::AtomicRMWOp, arith::DivSIOp, arith::DivUIOp,
-                     arith::RemSIOp, arith::RemUIOp, arith::CeilDivSIOp, arith::CeilDivUIOp, arith::FloorDivSIOp,
-                     arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp, scf::ForOp, scf::WhileOp>(inner))
+        else if (mayNeedGuard(inner))
           inner->setDiscardableAttr("mk.issue", place);
       });
     }

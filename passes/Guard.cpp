@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Guard.h"
 #include "mk/Dialect/Mk.h"
 #include "mk/Passes/Passes.h"
 #include "mk/Runtime/Abi.h"
@@ -160,7 +161,7 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
     if (elements > maxAlloca || elements * llvm::divideCeil(bits, 8) > maxAlloca)
       return op->emitOpError() << "takes more than " << maxAlloca << " bytes; use a buffer argument";
   }
-  if (isa<arith::FPToSIOp, arith::FPToUIOp>(op)) {
+  if (isFloatToInt(op)) {
     if (!division)
       return success();
     if (!op->getResult(0).getType().isInteger())
@@ -182,15 +183,14 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
       }
     return success();
   };
-  if (isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp, arith::CeilDivSIOp, arith::CeilDivUIOp,
-          arith::FloorDivSIOp>(op)) {
+  if (isDivision(op)) {
     if (!division)
       return success();
     if (!op->getResult(0).getType().isIntOrIndex())
       return op->emitOpError("divides vectors, which mk-guard cannot check yet; divide the elements");
     Value divisor = op->getOperand(1);
     std::optional<ConstantIntRanges> r = range(divisor, solver), n = range(op->getOperand(0), solver);
-    bool isSigned = isa<arith::DivSIOp, arith::RemSIOp, arith::CeilDivSIOp, arith::FloorDivSIOp>(op);
+    bool isSigned = isSignedDivision(op);
     bool notZero = r && !r->umin().isZero();
     bool noOverflow =
         !isSigned || (r && (r->smin().sgt(-1) || r->smax().slt(-1))) || (n && !n->smin().isMinSignedValue());
@@ -198,7 +198,7 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
       rewrites.push_back([this, op] { guardDivision(op); });
     return success();
   }
-  if (isa<arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp>(op)) {
+  if (isShift(op)) {
     if (!shift)
       return success();
     if (!op->getResult(0).getType().isIntOrIndex())
@@ -290,6 +290,7 @@ Value Guard::low32(ImplicitLocOpBuilder &b, Value value) {
 }
 
 void Guard::raise(ImplicitLocOpBuilder &b, Operation *from, FaultKind kind, Value detail) {
+  assert(mayNeedGuard(from) && "mk-fuse-windows does not know that this operation may fault");
   // mk-fuse-windows leaves the number of the issue on what it inlines.
   FaultOp::create(b, kind, IntegerAttr(), from->getAttrOfType<IntegerAttr>("mk.issue"), low32(b, detail));
 }
@@ -336,7 +337,7 @@ void Guard::guardDivision(Operation *op) {
   };
   unsigned width = ConstantIntRanges::getStorageBitwidth(type);
   Value good = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, divisor, constant(APInt::getZero(width)));
-  if (isa<arith::DivSIOp, arith::RemSIOp, arith::CeilDivSIOp, arith::FloorDivSIOp>(op)) {
+  if (isSignedDivision(op)) {
     Value lowest =
         arith::CmpIOp::create(b, arith::CmpIPredicate::ne, dividend, constant(APInt::getSignedMinValue(width)));
     Value notMinusOne = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, divisor, constant(APInt::getAllOnes(width)));

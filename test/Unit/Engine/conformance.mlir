@@ -366,3 +366,7 @@ mk.window @flagged (%x: !vi, %f: memref<?xi32>) {
   mk.issue @raise_flag(%x, %f) : !vi, memref<?xi32>
   mk.issue @copy_flag(%x, %f) : !vi, memref<?xi32>
 }
+mk.window @converts (%m: memref<?xi16>, %i: index, %x: f32) {
+  mk.issue @convert(%m, %i, %x) : memref<?xi16>, index, f32
+  mk.issue @convert(%m, %i, %x) : memref<?xi16>, index, f32
+}

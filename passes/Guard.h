@@ -1,0 +1,46 @@
+//===- Guard.h - What mk-guard may put a check around -------------*- C++ -*-===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// mk-fuse-windows marks these operations with the issue they came from, so that mk-guard lays a fault at the right
+// slot; the marks also keep equal operations of two slots apart, each of which may fault.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MK_PASSES_GUARD_H
+#define MK_PASSES_GUARD_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+namespace mk {
+
+inline bool isSignedDivision(mlir::Operation *op) {
+  using namespace mlir::arith;
+  return mlir::isa<DivSIOp, RemSIOp, CeilDivSIOp, FloorDivSIOp>(op);
+}
+inline bool isDivision(mlir::Operation *op) {
+  using namespace mlir::arith;
+  return isSignedDivision(op) || mlir::isa<DivUIOp, RemUIOp, CeilDivUIOp>(op);
+}
+inline bool isShift(mlir::Operation *op) {
+  using namespace mlir::arith;
+  return mlir::isa<ShLIOp, ShRSIOp, ShRUIOp>(op);
+}
+inline bool isFloatToInt(mlir::Operation *op) { return mlir::isa<mlir::arith::FPToSIOp, mlir::arith::FPToUIOp>(op); }
+
+/// True for every operation that mk-guard may put a check around.
+inline bool mayNeedGuard(mlir::Operation *op) {
+  using namespace mlir;
+  return isDivision(op) || isShift(op) || isFloatToInt(op) ||
+         isa<memref::LoadOp, memref::StoreOp, memref::AtomicRMWOp, scf::ForOp, scf::WhileOp>(op);
+}
+
+} // namespace mk
+
+#endif // MK_PASSES_GUARD_H
