@@ -50,10 +50,20 @@ unsigned mk::argumentWords(Type type) {
   return isViewType(type) ? 3 : 0;
 }
 
-unsigned mk::requiredAccess(FunctionOpInterface op, unsigned index) {
+unsigned mk::elementBytes(Type type) { return type.isIndex() ? 8 : std::max(1u, type.getIntOrFloatBitWidth() / 8); }
+
+Value mk::sourceOf(Value memref) {
+  while (auto distinct = memref.getDefiningOp<memref::DistinctObjectsOp>())
+    memref = distinct.getOperand(cast<OpResult>(memref).getResultNumber());
+  return memref;
+}
+
+unsigned mk::requiredAccess(FunctionOpInterface op, unsigned index) { return requiredAccess(op.getArgument(index)); }
+
+unsigned mk::requiredAccess(Value memref) {
   unsigned access = abi::AccessNone;
   llvm::SmallSetVector<Value, 4> values;
-  values.insert(op.getArgument(index));
+  values.insert(memref);
   for (unsigned i = 0; i < values.size(); ++i) {
     for (OpOperand &use : values[i].getUses()) {
       Operation *user = use.getOwner();
@@ -76,6 +86,23 @@ unsigned mk::requiredAccess(FunctionOpInterface op, unsigned index) {
   return access;
 }
 
+bool mk::isPromotable(FunctionOpInterface op) {
+  if (auto opcode = dyn_cast<OpcodeOp>(op.getOperation()); opcode && opcode.getBuiltin())
+    return false;
+  return !op.getFunctionBody()
+              .walk([](Operation *inner) {
+                return isa<BufferOp, MemoryOp, SlotInfoOp>(inner) ? WalkResult::interrupt() : WalkResult::advance();
+              })
+              .wasInterrupted();
+}
+
+unsigned mk::optionalArguments(FunctionOpInterface op) {
+  unsigned count = 0;
+  for (unsigned i = op.getNumArguments(); i > 0 && op.getArgAttr(i - 1, "mk.optional"); --i)
+    ++count;
+  return count;
+}
+
 /// (opcode_c3), (window_c1)
 static LogicalResult verifyArgumentTypes(FunctionOpInterface op) {
   for (auto [index, type] : llvm::enumerate(op.getArgumentTypes()))
@@ -91,6 +118,12 @@ static LogicalResult verifyName(FunctionOpInterface op) {
   StringRef name = op.getName();
   if (name.starts_with("mk_"))
     return op.emitOpError("name begins with mk_, which is reserved for kernels");
+  auto opcode = dyn_cast<OpcodeOp>(op.getOperation());
+  bool isBuiltin = opcode && opcode.getBuiltin();
+  if (isBuiltin && !name.starts_with("mk."))
+    return op.emitOpError("is builtin, but its name does not begin with mk.");
+  if (!isBuiltin && name.starts_with("mk."))
+    return op.emitOpError("name begins with mk., which is reserved for builtin opcodes");
   if (!llvm::all_of(name, [](char c) { return llvm::isAlnum(c) || c == '_' || c == '$' || c == '.'; }))
     return op.emitOpError("name has other characters than letters, digits, _, $ and ., which PTX does not allow");
   return success();
@@ -190,6 +223,8 @@ static ParseResult parseCode(OpAsmParser &parser, IntegerAttr &attr) {
 ParseResult OpcodeOp::parse(OpAsmParser &parser, OperationState &result) {
   StringAttr name;
   IntegerAttr code;
+  if (succeeded(parser.parseOptionalKeyword("builtin")))
+    result.addAttribute("builtin", parser.getBuilder().getUnitAttr());
   if (parser.parseSymbolName(name, SymbolTable::getSymbolAttrName(), result.attributes) ||
       parser.parseKeyword("code") || parser.parseLParen() || parseCode(parser, code) || parser.parseRParen() ||
       parser.parseKeyword("scope") || parseScope(parser, result))
@@ -199,16 +234,19 @@ ParseResult OpcodeOp::parse(OpAsmParser &parser, OperationState &result) {
 }
 
 void OpcodeOp::print(OpAsmPrinter &p) {
-  p << ' ';
+  p << (getBuiltin() ? " builtin " : " ");
   p.printSymbolName(getSymName());
   p << " code(" << getOpcode() << ") scope(" << stringifyScopeKind(getScope()) << ')';
   printSignature(p, *this);
-  printAttributesAndBody(p, *this, {"code", "scope"}, /*implicitReturn=*/false);
+  printAttributesAndBody(p, *this, {"builtin", "code", "scope"}, /*implicitReturn=*/false);
 }
 
 LogicalResult OpcodeOp::verify() {
   // (opcode_c1)
-  if (abi::isSystemOpcode(getOpcode()))
+  if (getBuiltin()) {
+    if (!abi::isBuiltinOpcode(getOpcode()))
+      return emitOpError() << "is builtin, but " << getOpcode() << " is not the number of a built-in opcode";
+  } else if (abi::isSystemOpcode(getOpcode()))
     return emitOpError() << "code " << getOpcode()
                          << " is reserved for the system; use 8 to 65519 or 65536 to 2147483647";
   if (failed(verifyArgumentTypes(*this)) || failed(verifyName(*this)))
@@ -304,9 +342,11 @@ LogicalResult WindowOp::verifyRegions() {
   if (failed(verifyShape(*this)))
     return failure();
   size_t issues = llvm::range_size(getBody().getOps<IssueOp>());
-  if (getFused()) {
+  if (std::optional<uint32_t> slots = getFused()) {
     if (issues != 0)
       return emitOpError() << "is fused but still has " << issues << " issues";
+    if (*slots == 0 || *slots > abi::MaxWindowLength)
+      return emitOpError() << "answers " << *slots << " slots, but a window has 1 to " << abi::MaxWindowLength;
     return success();
   }
   if (issues == 0 || issues > abi::MaxWindowLength)
@@ -393,6 +433,30 @@ LogicalResult FaultOp::verify() {
 LogicalResult EmitOp::verify() {
   if (getValues().empty() || getValues().size() > abi::HitValues)
     return emitOpError() << "has " << getValues().size() << " values, but a record holds 1 to " << abi::HitValues;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// MemoryOp
+//===----------------------------------------------------------------------===//
+
+/// (memory_c1)
+LogicalResult MemoryOp::verify() {
+  auto type = cast<MemRefType>(getMemory().getType());
+  if (!type.isDynamicDim(0) || !type.getLayout().isIdentity() || type.getMemorySpace())
+    return emitOpError() << "gives " << type << ", but memory of the engine is memref<?xi32>";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// BufferOp
+//===----------------------------------------------------------------------===//
+
+/// (buffer_c1)
+LogicalResult BufferOp::verify() {
+  Type type = getBuffer().getType();
+  if (argumentWords(type) != 1)
+    return emitOpError() << "gives " << type << ", but a handle stands for memref<?xT> of a type that a buffer holds";
   return success();
 }
 

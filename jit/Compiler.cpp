@@ -52,6 +52,22 @@ private:
 
 } // namespace
 
+/// The parser recurses with the brackets of its input, on the stack of whoever opens an engine.
+constexpr unsigned maxNesting = 256;
+static unsigned nestingOf(llvm::StringRef source) {
+  unsigned depth = 0, deepest = 0;
+  char before = 0;
+  for (size_t i = 0; i < source.size(); before = source[i++]) {
+    if (source.substr(i).starts_with("//"))
+      i = std::min(source.find('\n', i), source.size() - 1);
+    else if (llvm::StringRef("([{<").contains(source[i]))
+      deepest = std::max(deepest, ++depth);
+    else if (llvm::StringRef(")]}>").contains(source[i]) && before != '-' && depth != 0)
+      --depth;
+  }
+  return deepest;
+}
+
 class Compiler::Impl {
 public:
   Impl() : context(registry(), MLIRContext::Threading::DISABLED) { context.loadAllAvailableDialects(); }
@@ -87,6 +103,7 @@ mk::Expected<KernelCode> Compiler::Impl::compile(ModuleOp module, const CodeTarg
   KernelCode code;
   code.scope = scope;
   code.entry = entry;
+  lowering.guard = options.guard;
   PassManager pm(&context);
   if (target.kind == CodeTarget::Nvptx) {
     lowering.chip = target.chip;
@@ -124,11 +141,21 @@ mk::Expected<std::unique_ptr<Compiler>> Compiler::create(std::string_view source
   auto impl = std::make_unique<Impl>();
   impl->options = options;
   DiagnosticCollector diagnostics(&impl->context);
+  if (nestingOf(source) > maxNesting)
+    return makeError(ErrorCode::Malformed, std::string(name) + " nests brackets more than " +
+                                               std::to_string(maxNesting) + " deep, which no ISA needs");
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(source, name), llvm::SMLoc());
   impl->module = parseSourceFile<ModuleOp>(sources, &impl->context);
   if (!impl->module)
     return makeError(ErrorCode::Malformed, std::string(name) + " is not a valid ISA:\n" + diagnostics.take());
+  if (options.prelude) {
+    PassManager pm(&impl->context);
+    pm.addPass(createMkLinkPreludePass());
+    if (failed(pm.run(*impl->module)))
+      return makeError(ErrorCode::Malformed,
+                       std::string(name) + " cannot be linked with the prelude:\n" + diagnostics.take());
+  }
   impl->isa = readIsa(*impl->module);
   if (impl->isa.opcodes.empty())
     return makeError(ErrorCode::InvalidArgument,
@@ -150,12 +177,29 @@ mk::Expected<KernelCode> Compiler::compileInterpreter(const CodeTarget &target, 
   return impl->compile(*module, target, lowering, std::string("mk_interpreter_") + stringifyScope(scope), scope);
 }
 
+mk::Expected<KernelCode> Compiler::compilePackedInterpreter(const CodeTarget &target) {
+  std::lock_guard lock(impl->mutex);
+  Scope scope = Scope::Lane;
+  for (const OpcodeInfo &op : impl->isa.opcodes)
+    if (abi::isPackable(op.code) && op.scope == Scope::Block)
+      scope = Scope::Block;
+  OwningOpRef<ModuleOp> module(cast<ModuleOp>((*impl->module)->clone()));
+  LoweringOptions lowering;
+  lowering.opcodes = lowering.windows = false;
+  lowering.scope = "packed";
+  return impl->compile(*module, target, lowering, "mk_interpreter_packed", scope);
+}
+
 mk::Expected<KernelCode> Compiler::compileOpcode(const CodeTarget &target, uint32_t opcode) {
   std::lock_guard lock(impl->mutex);
   if (opcode >= impl->isa.opcodes.size())
     return makeError(ErrorCode::InvalidArgument, "opcode index " + std::to_string(opcode) + " is not below " +
                                                      std::to_string(impl->isa.opcodes.size()));
   const OpcodeInfo &info = impl->isa.opcodes[opcode];
+  if (!info.promotable)
+    return makeError(ErrorCode::InvalidArgument, "opcode '" + info.name +
+                                                     "' is built in, uses memory of the engine or knows its slot, "
+                                                     "which only an interpreter can give");
   OwningOpRef<ModuleOp> module = makeOpcodeModule(*impl->module, opcode);
   LoweringOptions lowering;
   lowering.interpreter = lowering.windows = false;

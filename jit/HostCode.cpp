@@ -48,11 +48,6 @@ llvm::Expected<HostCode::Function> HostCode::compile(mlir::ModuleOp module, llvm
   auto code = translateToLLVM(module, *context, *machine);
   if (!code)
     return code.takeError();
-  for (llvm::Function &function : **code)
-    if (!function.isDeclaration()) {
-      function.addFnAttr("target-cpu", machine->getTargetCPU());
-      function.addFnAttr("target-features", machine->getTargetFeatureString());
-    }
   optimize(**code, *machine, optLevel);
 
   auto dylib = jit->createJITDylib("mk." + std::to_string(count++));

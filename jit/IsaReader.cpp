@@ -100,6 +100,11 @@ Isa mk::readIsa(ModuleOp module) {
     info.scope = op.getScope() == ScopeKind::Lane ? Scope::Lane : Scope::Block;
     info.args = argTypesOf(op);
     info.emits = op.walk([](EmitOp) { return WalkResult::interrupt(); }).wasInterrupted();
+    info.promotable = isPromotable(op);
+    info.numbered = op.walk([](SlotInfoOp info) {
+                        return info.getField() == SlotField::Index ? WalkResult::interrupt() : WalkResult::advance();
+                      }).wasInterrupted();
+    info.optional = optionalArguments(op);
     isa.opcodes.push_back(std::move(info));
   }
   for (WindowOp op : module.getOps<WindowOp>()) {
@@ -147,5 +152,8 @@ OwningOpRef<ModuleOp> mk::makeWindowModule(ModuleOp isa, const WindowSignature &
     IssueOp::create(b, loc, opcodeAt(isa, issue.opcode).getSymName(), operands);
   }
   ReturnOp::create(b, loc);
+  for (auto [index, arg] : llvm::enumerate(signature.args))
+    if (arg.access & abi::AccessTransient)
+      window.setArgAttr(index, "mk.transient", b.getUnitAttr());
   return module;
 }

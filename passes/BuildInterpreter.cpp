@@ -35,12 +35,45 @@ public:
   }
 
   void run(ArrayRef<OpcodeOp> opcodes);
+  /// The same for a packed slot.
+  void runPacked(ArrayRef<OpcodeOp> opcodes);
 
 private:
-  void arm(OpcodeOp op);
+  using WordsOf = function_ref<SmallVector<Value>(OpcodeOp)>;
+
+  /// The switch over 'code', with the body of each opcode; an unknown one is a fault.
+  void dispatch(Value code, ArrayRef<OpcodeOp> opcodes, WordsOf words);
+  void arm(OpcodeOp op, ArrayRef<Value> words);
   Value argumentVector(unsigned number);
   /// The fault word of one memref argument: of the checks that fail the first counts. Gives base and size of its row.
   Value check(MemRefType type, unsigned access, ArrayRef<Value> words, Value &rowBase, Value &rowBytes);
+  /// Writes the status of the slot, and reports the fault if there is one.
+  void finish(Value fault);
+
+  Value binary(auto op, Value lhs, Value rhs) { return decltype(op)::create(b, lhs, rhs); }
+  Value compare(arith::CmpIPredicate predicate, Value lhs, Value rhs) {
+    return arith::CmpIOp::create(b, predicate, lhs, rhs);
+  }
+  Value select(Value condition, Value yes, Value no) { return arith::SelectOp::create(b, condition, yes, no); }
+  Value faultWord(FaultKind kind, Value detail) {
+    return arith::OrIOp::create(b, b.i64(uint64_t(kind) << 32), b.toI64(detail));
+  }
+  Value isGood(Value fault) { return compare(arith::CmpIPredicate::eq, fault, b.i64(abi::NoFault)); }
+
+  // Of a packed slot. Words and bytes are i32, places are i32.
+  Value packedWord(Value place) {
+    return b.load(ring, arith::AddIOp::create(b, b.plus(base, abi::SlotArgWord), b.toIndex(place)));
+  }
+  Value packedByte(Value place);
+  /// The opcode of operation 'k', or where its arguments begin.
+  Value packedOpcode(Value k) { return packedByte(binary(arith::AddIOp(), twice(k), b.i32(2))); }
+  Value packedOffset(Value k) { return packedByte(binary(arith::AddIOp(), twice(k), b.i32(3))); }
+  Value twice(Value k) { return binary(arith::AddIOp(), k, k); }
+  /// A loop over the operations k = 0 .. count - 1 that carries a value.
+  Value overOperations(Value count, Value initial, function_ref<Value(Value k, Value carried)> body);
+  /// The fault word of a packed slot that is not well-formed.
+  Value validate(ArrayRef<OpcodeOp> opcodes, Value count, Value total, Value metadata);
+  SmallVector<Value> packedArguments(OpcodeOp op, Value k, Value count, Value total, Value metadata);
 
   KernelBuilder &b;
   Value ring, base, opcode, tenant;
@@ -74,16 +107,8 @@ Value SlotRunner::argumentVector(unsigned number) {
 
 Value SlotRunner::check(MemRefType type, unsigned access, ArrayRef<Value> words, Value &rowBase, Value &rowBytes) {
   using arith::CmpIPredicate;
-  auto compare = [&](CmpIPredicate predicate, Value lhs, Value rhs) -> Value {
-    return arith::CmpIOp::create(b, predicate, lhs, rhs);
-  };
-  auto word = [&](FaultKind kind, Value detail) -> Value {
-    return arith::OrIOp::create(b, b.i64(uint64_t(kind) << 32), b.toI64(detail));
-  };
   Value handle = words[0];
-  Value known = compare(CmpIPredicate::ult, b.toI64(handle), b.param(abi::ParamBufferCount));
-  // Row 0 is always there, and invalid.
-  Value row = b.toIndex(arith::SelectOp::create(b, known, handle, b.i32(0)));
+  Value row = b.tableRow(handle);
   rowBase = b.bufferField(row, 0);
   rowBytes = b.bufferField(row, 1);
   Value rights = b.bufferField(row, 2);
@@ -94,31 +119,21 @@ Value SlotRunner::check(MemRefType type, unsigned access, ArrayRef<Value> words,
     Value endBytes = arith::ShLIOp::create(b, end, b.i64(llvm::Log2_32(elementBytes(type.getElementType()))));
     Value bad = compare(CmpIPredicate::ugt, endBytes, rowBytes);
     Value detail = arith::TruncIOp::create(b, b.getI32Type(), end);
-    result = arith::SelectOp::create(b, bad, word(FaultKind::BufferBounds, detail), result);
+    result = select(bad, faultWord(FaultKind::BufferBounds, detail), result);
   }
   if (access != abi::AccessNone) {
     Value need = b.i64(uint64_t(access) << 32);
     Value bad = compare(CmpIPredicate::ne, arith::AndIOp::create(b, rights, need), need);
-    result = arith::SelectOp::create(b, bad, word(FaultKind::BufferAccess, handle), result);
+    result = select(bad, faultWord(FaultKind::BufferAccess, handle), result);
   }
   // The tenant was found to be in range.
-  Value right = arith::AndIOp::create(b, arith::ShRUIOp::create(b, rights, b.toI64(tenant)), b.i64(1));
-  Value foreign = compare(CmpIPredicate::eq, right, b.i64(0));
-  result = arith::SelectOp::create(b, foreign, word(FaultKind::TenantRight, handle), result);
+  result = select(b.allowsTenant(rights, tenant), result, faultWord(FaultKind::TenantRight, handle));
   Value missing = compare(CmpIPredicate::eq, rowBase, b.i64(0));
-  return arith::SelectOp::create(b, missing, word(FaultKind::BufferHandle, handle), result);
+  return select(missing, faultWord(FaultKind::BufferHandle, handle), result);
 }
 
 /// Decodes the arguments of one opcode and runs its body, or raises the first fault of the decoding.
-void SlotRunner::arm(OpcodeOp op) {
-  SmallVector<Value> words;
-  Value four;
-  for (unsigned i = 0, count = wordsOf(op); i < count; ++i) {
-    if (i % 4 == 0)
-      four = argumentVector(i / 4);
-    words.push_back(vector::ExtractOp::create(b, four, static_cast<int64_t>(i % 4)));
-  }
-
+void SlotRunner::arm(OpcodeOp op, ArrayRef<Value> words) {
   struct Argument {
     Type type;
     ArrayRef<Value> words;
@@ -132,11 +147,7 @@ void SlotRunner::arm(OpcodeOp op) {
     rest = rest.drop_front(argument.words.size());
     if (auto memref = dyn_cast<MemRefType>(type)) {
       Value word = check(memref, requiredAccess(op, index), argument.words, argument.base, argument.bytes);
-      fault = fault
-                  ? arith::SelectOp::create(
-                        b, arith::CmpIOp::create(b, arith::CmpIPredicate::ne, fault, b.i64(abi::NoFault)), fault, word)
-                        .getResult()
-                  : word;
+      fault = fault ? select(isGood(fault), word, fault) : word;
     }
     arguments.push_back(argument);
   }
@@ -146,14 +157,13 @@ void SlotRunner::arm(OpcodeOp op) {
       values.push_back(isa<MemRefType>(argument.type) ? b.decodeMemRef(cast<MemRefType>(argument.type), argument.base,
                                                                        argument.bytes, argument.words)
                                                       : b.decodeScalar(argument.type, argument.words));
-    b.inlineBody(op, values, number);
+    b.inlineBody(op, values, {number, tenant});
   };
   if (!fault) {
     runBody();
     return;
   }
-  Value good = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, fault, b.i64(abi::NoFault));
-  auto branch = scf::IfOp::create(b, good, /*withElseRegion=*/true);
+  auto branch = scf::IfOp::create(b, isGood(fault), /*withElseRegion=*/true);
   b.setInsertionPointToStart(branch.thenBlock());
   runBody();
   b.setInsertionPointToStart(branch.elseBlock());
@@ -161,49 +171,36 @@ void SlotRunner::arm(OpcodeOp op) {
   b.setInsertionPointAfter(branch);
 }
 
-void SlotRunner::run(ArrayRef<OpcodeOp> opcodes) {
-  // What every opcode needs is asked for at once with the header.
-  unsigned shared = abi::SlotArgWords;
-  for (OpcodeOp op : opcodes)
-    shared = std::min(shared, wordsOf(op));
-  for (unsigned i = 0; i < llvm::divideCeil(shared, 4); ++i)
-    early.push_back(argumentVector(i));
-
-  auto task = TaskOp::create(b, TypeRange{b.getI64Type()});
-  b.fill(task.getBody(), [&] {
-    Value known = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, tenant, b.i32(abi::MaxTenants));
-    auto branch = scf::IfOp::create(b, known, /*withElseRegion=*/true);
-    b.setInsertionPointToStart(branch.elseBlock());
-    FaultOp::create(b, FaultKind::TenantRange, IntegerAttr(), IntegerAttr(), tenant);
-
-    b.setInsertionPointToStart(branch.thenBlock());
-    SmallVector<int64_t> codes = llvm::map_to_vector(opcodes, [](OpcodeOp op) { return int64_t(op.getOpcode()); });
-    auto choice = scf::IndexSwitchOp::create(b, TypeRange{}, b.toIndex(opcode), codes, codes.size());
-    for (auto [opcode, region] : llvm::zip_equal(opcodes, choice.getCaseRegions())) {
-      OpcodeOp op = opcode;
-      b.createBlock(&region);
-      scf::YieldOp::create(b);
-      b.setInsertionPointToStart(&region.front());
-      // A mixed window runs its lane opcodes on one thread of the CTA.
-      if (b.kernel.getScope() == ScopeKind::Block && op.getScope() == ScopeKind::Lane) {
-        auto single = SingleOp::create(b);
-        b.fill(single.getBody(), [&] { arm(op); });
-      } else {
-        arm(op);
-      }
-    }
-    b.createBlock(&choice.getDefaultRegion());
-    FaultOp::create(b, FaultKind::UnknownOpcode, IntegerAttr(), IntegerAttr(), opcode);
+void SlotRunner::dispatch(Value code, ArrayRef<OpcodeOp> opcodes, WordsOf words) {
+  OpBuilder::InsertionGuard guard(b);
+  SmallVector<int64_t> codes = llvm::map_to_vector(opcodes, [](OpcodeOp op) { return int64_t(op.getOpcode()); });
+  auto choice = scf::IndexSwitchOp::create(b, TypeRange{}, b.toIndex(code), codes, codes.size());
+  for (auto [opcode, region] : llvm::zip_equal(opcodes, choice.getCaseRegions())) {
+    OpcodeOp op = opcode;
+    b.createBlock(&region);
     scf::YieldOp::create(b);
-  });
+    b.setInsertionPointToStart(&region.front());
+    // A mixed window runs its lane opcodes on one thread of the CTA.
+    if (b.kernel.getScope() == ScopeKind::Block && op.getScope() == ScopeKind::Lane) {
+      auto single = SingleOp::create(b);
+      b.fill(single.getBody(), [&] { arm(op, words(op)); });
+    } else {
+      arm(op, words(op));
+    }
+  }
+  b.createBlock(&choice.getDefaultRegion());
+  FaultOp::create(b, FaultKind::UnknownOpcode, IntegerAttr(), IntegerAttr(), code);
+  scf::YieldOp::create(b);
+}
 
+void SlotRunner::finish(Value fault) {
   auto status = [&](abi::SlotStatus value) {
     memref::StoreOp::create(b, b.i32(uint32_t(value)), ring, b.plus(base, abi::SlotStatusWord));
   };
   auto report = SingleOp::create(b);
   b.fill(report.getBody(), [&] {
     b.reportFault(
-        number, task.getResult(0),
+        number, fault,
         [&](Value code, Value detail) {
           memref::StoreOp::create(b, code, ring, b.plus(base, abi::SlotFaultCodeWord));
           memref::StoreOp::create(b, detail, ring, b.plus(base, abi::SlotFaultDetailWord));
@@ -213,7 +210,161 @@ void SlotRunner::run(ArrayRef<OpcodeOp> opcodes) {
   });
 }
 
-static void buildInterpreter(ModuleOp module, StringRef name, ScopeKind scope, ArrayRef<OpcodeOp> opcodes) {
+void SlotRunner::run(ArrayRef<OpcodeOp> opcodes) {
+  // What every opcode of the ISA's own needs is asked for at once with the header.
+  unsigned shared = abi::SlotArgWords;
+  for (OpcodeOp op : opcodes)
+    if (!op.getBuiltin())
+      shared = std::min(shared, wordsOf(op));
+  for (unsigned i = 0; i < llvm::divideCeil(shared, 4); ++i)
+    early.push_back(argumentVector(i));
+
+  auto words = [&](OpcodeOp op) {
+    SmallVector<Value> words;
+    Value four;
+    for (unsigned i = 0, count = wordsOf(op); i < count; ++i) {
+      if (i % 4 == 0)
+        four = argumentVector(i / 4);
+      words.push_back(vector::ExtractOp::create(b, four, static_cast<int64_t>(i % 4)));
+    }
+    return words;
+  };
+  auto task = TaskOp::create(b, TypeRange{b.getI64Type()});
+  b.fill(task.getBody(), [&] {
+    Value known = compare(arith::CmpIPredicate::ult, tenant, b.i32(abi::MaxTenants));
+    auto branch = scf::IfOp::create(b, known, /*withElseRegion=*/true);
+    b.setInsertionPointToStart(branch.elseBlock());
+    FaultOp::create(b, FaultKind::TenantRange, IntegerAttr(), IntegerAttr(), tenant);
+    b.setInsertionPointToStart(branch.thenBlock());
+    dispatch(opcode, opcodes, words);
+  });
+  finish(task.getResult(0));
+}
+
+//===----------------------------------------------------------------------===//
+// Packed slots
+//===----------------------------------------------------------------------===//
+
+Value SlotRunner::packedByte(Value place) {
+  Value word = packedWord(binary(arith::ShRUIOp(), place, b.i32(2)));
+  Value bits = binary(arith::ShLIOp(), binary(arith::AndIOp(), place, b.i32(3)), b.i32(3));
+  return binary(arith::AndIOp(), binary(arith::ShRUIOp(), word, bits), b.i32(0xFF));
+}
+
+Value SlotRunner::overOperations(Value count, Value initial, function_ref<Value(Value, Value)> body) {
+  auto loop = scf::ForOp::create(b, b.i32(0), count, b.i32(1), ValueRange{initial});
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  scf::YieldOp::create(b, body(loop.getInductionVar(), loop.getRegionIterArg(0)));
+  return loop.getResult(0);
+}
+
+Value SlotRunner::validate(ArrayRef<OpcodeOp> opcodes, Value count, Value total, Value metadata) {
+  using arith::CmpIPredicate;
+  Value fits = compare(CmpIPredicate::ule, count, b.i32(abi::MaxPackedOps));
+  // Where the operations do not fit there are no bytes to look at.
+  Value fault = overOperations(select(fits, count, b.i32(0)), b.i64(abi::NoFault), [&](Value k, Value fault) {
+    // Words that the opcode needs; more than there can be for one that is not allowed.
+    const uint32_t never = 0x100;
+    SmallVector<int64_t> codes = llvm::map_to_vector(opcodes, [](OpcodeOp op) { return int64_t(op.getOpcode()); });
+    auto need =
+        scf::IndexSwitchOp::create(b, TypeRange{b.getI32Type()}, b.toIndex(packedOpcode(k)), codes, codes.size());
+    {
+      OpBuilder::InsertionGuard guard(b);
+      for (auto [op, region] : llvm::zip_equal(opcodes, need.getCaseRegions())) {
+        b.createBlock(&region);
+        scf::YieldOp::create(b, b.i32(wordsOf(op) - optionalArguments(op)));
+      }
+      b.createBlock(&need.getDefaultRegion());
+      scf::YieldOp::create(b, b.i32(never));
+    }
+    Value words = need.getResult(0);
+    Value end = binary(arith::AddIOp(), packedOffset(k), words);
+    Value inside = compare(CmpIPredicate::ule, end, total);
+    Value known = compare(CmpIPredicate::ne, words, b.i32(never));
+    Value found = select(inside, b.i64(abi::NoFault), faultWord(FaultKind::PackedArgRange, k));
+    found = select(known, found, faultWord(FaultKind::PackedOpcode, k));
+    return select(isGood(fault), found, fault);
+  });
+  Value room = binary(arith::SubIOp(), b.i32(abi::SlotArgWords), metadata);
+  fault = select(compare(CmpIPredicate::ule, total, room), fault, faultWord(FaultKind::PackedMetadata, total));
+  fault = select(fits, fault, faultWord(FaultKind::PackedCount, count));
+  Value packed = compare(CmpIPredicate::eq, opcode, b.i32(uint32_t(abi::Builtin::PackedSlot)));
+  fault = select(packed, fault, faultWord(FaultKind::UnknownOpcode, opcode));
+  Value tenantKnown = compare(CmpIPredicate::ult, tenant, b.i32(abi::MaxTenants));
+  return select(tenantKnown, fault, faultWord(FaultKind::TenantRange, tenant));
+}
+
+/// Optional arguments that the operation does not have are 0: its words end where the next ones of another operation
+/// begin.
+SmallVector<Value> SlotRunner::packedArguments(OpcodeOp op, Value k, Value count, Value total, Value metadata) {
+  using arith::CmpIPredicate;
+  Value offset = packedOffset(k);
+  unsigned words = wordsOf(op), optional = optionalArguments(op);
+  Value end;
+  if (optional)
+    end = overOperations(count, total, [&](Value other, Value end) {
+      Value begin = packedOffset(other);
+      Value between =
+          binary(arith::AndIOp(), compare(CmpIPredicate::ugt, begin, offset), compare(CmpIPredicate::ult, begin, end));
+      return select(between, begin, end);
+    });
+  SmallVector<Value> result;
+  for (unsigned i = 0; i < words; ++i) {
+    Value place = binary(arith::AddIOp(), offset, b.i32(i));
+    Value at = binary(arith::AddIOp(), metadata, place);
+    if (i < words - optional) {
+      result.push_back(packedWord(at));
+      continue;
+    }
+    Value present = compare(CmpIPredicate::ult, place, end);
+    result.push_back(select(present, packedWord(select(present, at, b.i32(0))), b.i32(0)));
+  }
+  return result;
+}
+
+void SlotRunner::runPacked(ArrayRef<OpcodeOp> opcodes) {
+  Value count = packedByte(b.i32(0)), total = packedByte(b.i32(1));
+  // abi::packedMetadataWords
+  Value metadata = binary(arith::ShRUIOp(), binary(arith::AddIOp(), twice(count), b.i32(5)), b.i32(2));
+  Value malformed = validate(opcodes, count, total, metadata);
+  Value good = select(isGood(malformed), count, b.i32(0));
+  Value fault = overOperations(good, malformed, [&](Value k, Value fault) -> Value {
+    auto next = scf::IfOp::create(b, TypeRange{b.getI64Type()}, isGood(fault), /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(next.elseBlock());
+    scf::YieldOp::create(b, fault);
+    b.setInsertionPointToStart(next.thenBlock());
+    auto task = TaskOp::create(b, TypeRange{b.getI64Type()});
+    b.fill(task.getBody(), [&] {
+      dispatch(packedOpcode(k), opcodes, [&](OpcodeOp op) { return packedArguments(op, k, count, total, metadata); });
+    });
+    // The code is that of the operation, the detail its place.
+    Value word = task.getResult(0);
+    Value placed = binary(arith::OrIOp(), binary(arith::AndIOp(), word, b.i64(uint64_t(~0u) << 32)), b.toI64(k));
+    scf::YieldOp::create(b, select(isGood(word), word, placed));
+    return next.getResult(0);
+  });
+  finish(fault);
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+/// The slot, or the first slot of the window, that a work item names.
+static Value namedSlot(KernelBuilder &b, Value order, Value ordered, Value item) {
+  auto named = scf::IfOp::create(b, TypeRange{b.getIndexType()}, ordered, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(named.thenBlock());
+  scf::YieldOp::create(b, ValueRange{b.toIndex(b.load(order, item))});
+  b.setInsertionPointToStart(named.elseBlock());
+  scf::YieldOp::create(b, ValueRange{item});
+  return named.getResult(0);
+}
+
+static void buildInterpreter(ModuleOp module, StringRef name, ScopeKind scope, ArrayRef<OpcodeOp> opcodes,
+                             bool packed = false) {
   KernelBuilder b(module, name, scope, module.getLoc());
   Value ring = b.arrayAt(b.param(abi::ParamInput), b.getI32Type());
   Value order = b.arrayAt(b.param(abi::ParamOrder), b.getI32Type());
@@ -221,19 +372,14 @@ static void buildInterpreter(ModuleOp module, StringRef name, ScopeKind scope, A
   auto items = DistributeOp::create(b, b.toIndex(b.param(abi::ParamItems)));
   b.setInsertionPointToStart(&items.getBody().front());
 
-  // The slot, or the first slot of the window, that this item names.
-  auto named = scf::IfOp::create(b, TypeRange{b.getIndexType()}, ordered, /*withElseRegion=*/true);
-  b.setInsertionPointToStart(named.thenBlock());
-  scf::YieldOp::create(b, ValueRange{b.toIndex(b.load(order, items.getItem()))});
-  b.setInsertionPointToStart(named.elseBlock());
-  scf::YieldOp::create(b, ValueRange{items.getItem()});
-  b.setInsertionPointAfter(named);
-  Value first = named.getResult(0);
-
-  // The owner of a window's first slot runs all of them; whoever meets another slot of it runs none.
   auto headerOf = [&](Value slot) {
     return loadFour(b, ring, arith::MulIOp::create(b, slot, b.index(abi::SlotWords)));
   };
+  Value first = namedSlot(b, order, ordered, items.getItem());
+  if (packed)
+    return SlotRunner(b, ring, first, headerOf(first)).runPacked(opcodes);
+
+  // The owner of a window's first slot runs all of them; whoever meets another slot of it runs none.
   Value header = headerOf(first);
   Value word = vector::ExtractOp::create(b, header, static_cast<int64_t>(abi::SlotOrderWord));
   Value length = arith::AndIOp::create(b, arith::ShRUIOp::create(b, word, b.i32(abi::OrderLengthShift)),
@@ -266,20 +412,29 @@ struct MkBuildInterpreterPass : mk::impl::MkBuildInterpreterPassBase<MkBuildInte
   void runOnOperation() override {
     ModuleOp module = getOperation();
     SmallVector<OpcodeOp> all = llvm::to_vector(module.getOps<OpcodeOp>());
-    if (scope != "all" && scope != "lane" && scope != "block") {
-      module.emitError() << "scope is '" << scope << "', but must be lane, block or all";
+    if (!llvm::is_contained({"all", "lane", "block", "packed"}, StringRef(scope))) {
+      module.emitError() << "scope is '" << scope << "', but must be lane, block, packed or all";
       return signalPassFailure();
     }
     if (all.empty()) {
       module.emitError("module has no mk.opcode, so there is nothing to interpret");
       return signalPassFailure();
     }
-    SmallVector<OpcodeOp> lanes;
-    llvm::copy_if(all, std::back_inserter(lanes), [](OpcodeOp op) { return op.getScope() == ScopeKind::Lane; });
-    if (!lanes.empty() && scope != "block")
+    auto isLane = [](OpcodeOp op) { return op.getScope() == ScopeKind::Lane; };
+    auto wanted = [&](StringRef which) { return scope == "all" || scope == which; };
+    SmallVector<OpcodeOp> lanes = llvm::filter_to_vector(all, isLane);
+    if (!lanes.empty() && wanted("lane"))
       buildInterpreter(module, "mk_interpreter_lane", ScopeKind::Lane, lanes);
-    if (lanes.size() < all.size() && scope != "lane")
+    if (lanes.size() < all.size() && wanted("block"))
       buildInterpreter(module, "mk_interpreter_block", ScopeKind::Block, all);
+    auto isPacked = [](OpcodeOp op) { return op.getOpcode() == uint32_t(abi::Builtin::PackedSlot); };
+    if (llvm::any_of(all, isPacked) && wanted("packed")) {
+      SmallVector<OpcodeOp> packable =
+          llvm::filter_to_vector(all, [](OpcodeOp op) { return abi::isPackable(op.getOpcode()); });
+      buildInterpreter(module, "mk_interpreter_packed",
+                       llvm::all_of(packable, isLane) ? ScopeKind::Lane : ScopeKind::Block, packable,
+                       /*packed=*/true);
+    }
   }
 };
 } // namespace

@@ -48,7 +48,7 @@ static void buildBatchKernel(ModuleOp module, FunctionOpInterface op, const Twin
   b.setInsertionPointToStart(&items.getBody().front());
   SmallVector<Value> values;
   ArrayRef<Column> rest = columns;
-  for (Type type : op.getArgumentTypes()) {
+  for (auto [number, type] : llvm::enumerate(op.getArgumentTypes())) {
     SmallVector<Value> loaded;
     for (const Column &column : rest.take_front(argumentWords(type))) {
       Value distance = arith::MulIOp::create(b, items.getItem(), column.step);
@@ -58,6 +58,17 @@ static void buildBatchKernel(ModuleOp module, FunctionOpInterface op, const Twin
     if (auto memref = dyn_cast<MemRefType>(type)) {
       Value handle = b.toIndex(loaded[0]);
       values.push_back(b.decodeMemRef(memref, b.bufferField(handle, 0), b.bufferField(handle, 1), loaded));
+      if (auto facts = op.getArgAttrOfType<FactsAttr>(number, "mk.facts")) {
+        auto view = values.back().getDefiningOp<ViewOp>();
+        view->setAttr("mk.facts", facts);
+        if (facts.getExtent() != 0) {
+          OpBuilder::InsertionGuard guard(b);
+          b.setInsertionPoint(view);
+          view.getSizeMutable().assign(b.index(facts.getExtent()));
+        }
+      }
+    } else if (auto facts = op.getArgAttrOfType<FactsAttr>(number, "mk.facts"); facts && facts.getConstant()) {
+      values.push_back(arith::ConstantOp::create(b, facts.getConstant()));
     } else {
       values.push_back(b.decodeScalar(type, loaded));
     }
@@ -66,7 +77,7 @@ static void buildBatchKernel(ModuleOp module, FunctionOpInterface op, const Twin
   Value item = arith::IndexCastUIOp::create(b, b.getI32Type(), items.getItem());
   Value firstSlot = arith::MulIOp::create(b, item, b.i32(slots));
   auto task = TaskOp::create(b, SmallVector<Type>(slots, b.getI64Type()));
-  b.fill(task.getBody(), [&] { b.inlineBody(op, values, firstSlot); });
+  b.fill(task.getBody(), [&] { b.inlineBody(op, values, {firstSlot, Value()}); });
   auto report = SingleOp::create(b);
   b.fill(report.getBody(), [&] {
     for (auto [place, word] : llvm::enumerate(task.getResults()))
@@ -80,14 +91,23 @@ struct MkBuildKernelsPass : mk::impl::MkBuildKernelsPassBase<MkBuildKernelsPass>
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    auto isWanted = [&](Operation *op) { return !promotedOnly || op->hasAttr("mk.promotion"); };
     if (opcodes)
       for (OpcodeOp op : llvm::to_vector(module.getOps<OpcodeOp>()))
-        buildBatchKernel(module, op, "mk_opcode_" + op.getSymName(), op.getScope(), 1);
+        if (isWanted(op) && isPromotable(op))
+          buildBatchKernel(module, op, "mk_opcode_" + op.getSymName(), op.getScope(), 1);
     if (!windows)
       return;
     for (WindowOp op : llvm::to_vector(module.getOps<WindowOp>())) {
+      if (!isWanted(op))
+        continue;
       if (!op.getFused() || !op.getScope()) {
         op.emitOpError("still has issues; run mk-fuse-windows before mk-build-kernels");
+        return signalPassFailure();
+      }
+      if (!isPromotable(op)) {
+        op.emitOpError("uses memory of the engine or asks for its slot, which only an interpreter can give; submit its "
+                       "slots without a kernel of its own");
         return signalPassFailure();
       }
       buildBatchKernel(module, op, "mk_window_" + op.getSymName(), *op.getScope(), *op.getFused());

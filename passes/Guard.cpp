@@ -7,20 +7,16 @@
 //===----------------------------------------------------------------------===//
 
 #include "Guard.h"
-#include "mk/Dialect/Mk.h"
+#include "GuardBody.h"
 #include "mk/Passes/Passes.h"
 #include "mk/Runtime/Abi.h"
 #include "mlir/Analysis/DataFlow/ConstantPropagationAnalysis.h"
 #include "mlir/Analysis/DataFlow/DeadCodeAnalysis.h"
-#include "mlir/Analysis/DataFlow/IntegerRangeAnalysis.h"
-#include "mlir/Analysis/DataFlowFramework.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Index/IR/IndexOps.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
-#include "mlir/IR/Matchers.h"
-#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/IR/Remarks.h"
+
+#define DEBUG_TYPE "mk-guard"
 
 namespace mk {
 #define GEN_PASS_DEF_MKGUARDPASS
@@ -29,61 +25,6 @@ namespace mk {
 
 using namespace mlir;
 using namespace mk;
-
-namespace {
-
-/// The largest step of a loop: bounds and extents are far enough from the end of 64 bits for it not to wrap.
-constexpr int64_t maxStep = int64_t(1) << 31;
-/// The largest local memory of one memref.alloca, in bytes: it lies on the stack, or in a GPU thread's local memory.
-constexpr int64_t maxAlloca = 16384;
-
-/// Puts checks around the operations of one body. Decisions are taken on the unchanged body, so that the analysis
-/// stays valid; then the operations are rewritten one by one.
-class Guard {
-public:
-  Guard(FunctionOpInterface function, bool bounds, bool division, bool shift, uint64_t fuel)
-      : function(function), bounds(bounds), division(division), shift(shift), fuel(fuel) {
-    if (auto window = dyn_cast<WindowOp>(function.getOperation()))
-      if (std::optional<ArrayRef<int32_t>> groups = window.getExtents())
-        extents = *groups;
-  }
-
-  LogicalResult run();
-
-private:
-  LogicalResult decide(Operation *op, DataFlowSolver &solver);
-  std::optional<ConstantIntRanges> range(Value value, DataFlowSolver &solver);
-
-  bool indexProved(Value index, Value memref, int64_t dim, DataFlowSolver &solver);
-  bool sameExtent(Value a, Value b);
-
-  void guardAccess(Operation *op, Value memref, ValueRange indices);
-  void guardDivision(Operation *op);
-  void guardShift(Operation *op);
-  void guardWhile(scf::WhileOp loop);
-  void guardFor(scf::ForOp loop);
-  void guardConversion(Operation *op);
-
-  /// Moves 'op' under a condition; its result is zero where the condition fails, and the slot is marked.
-  void runIf(ImplicitLocOpBuilder &b, Value condition, Operation *op, FaultKind kind, Value detail);
-  void raise(ImplicitLocOpBuilder &b, Operation *from, FaultKind kind, Value detail);
-  Value low32(ImplicitLocOpBuilder &b, Value value);
-
-  FunctionOpInterface function;
-  bool bounds, division, shift;
-  uint64_t fuel;
-  ArrayRef<int32_t> extents;
-  SmallVector<std::function<void()>> rewrites;
-};
-
-} // namespace
-
-/// The argument behind a chain of memref.distinct_objects.
-static Value sourceOf(Value memref) {
-  while (auto distinct = memref.getDefiningOp<memref::DistinctObjectsOp>())
-    memref = distinct.getOperand(cast<OpResult>(memref).getResultNumber());
-  return memref;
-}
 
 bool Guard::sameExtent(Value a, Value b) {
   a = sourceOf(a);
@@ -165,16 +106,21 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
     if (!division)
       return success();
     if (!op->getResult(0).getType().isInteger())
-      return op->emitOpError("converts vectors, which mk-guard cannot check yet; convert the elements");
+      return op->emitOpError("converts vectors, which mk-guard cannot check; convert the elements");
+    ++considered;
     rewrites.push_back([this, op] { guardConversion(op); });
     return success();
   }
   auto access = [&](Value memref, ValueRange indices) -> LogicalResult {
     // What mk.opcode's arguments and local memory are; anything else could have any shape.
     Value source = sourceOf(memref);
-    if (!isa<BlockArgument>(source) && !source.getDefiningOp<memref::AllocaOp>())
-      return op->emitOpError("accesses memory that is neither an argument nor a memref.alloca, which mk-guard cannot "
+    Operation *definition = source.getDefiningOp();
+    if (definition && !isa<memref::AllocaOp, BufferOp, MemoryOp>(definition))
+      return op->emitOpError("accesses memory that is no argument, memref.alloca or mk.memory, which mk-guard cannot "
                              "check");
+    ++considered;
+    if (checkedBefore.contains(op))
+      return success();
     for (auto [dim, index] : llvm::enumerate(indices))
       if (!indexProved(index, memref, dim, solver)) {
         rewrites.push_back(
@@ -187,7 +133,8 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
     if (!division)
       return success();
     if (!op->getResult(0).getType().isIntOrIndex())
-      return op->emitOpError("divides vectors, which mk-guard cannot check yet; divide the elements");
+      return op->emitOpError("divides vectors, which mk-guard cannot check; divide the elements");
+    ++considered;
     Value divisor = op->getOperand(1);
     std::optional<ConstantIntRanges> r = range(divisor, solver), n = range(op->getOperand(0), solver);
     bool isSigned = isSignedDivision(op);
@@ -202,41 +149,21 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
     if (!shift)
       return success();
     if (!op->getResult(0).getType().isIntOrIndex())
-      return op->emitOpError("shifts vectors, which mk-guard cannot check yet; shift the elements");
+      return op->emitOpError("shifts vectors, which mk-guard cannot check; shift the elements");
+    ++considered;
     std::optional<ConstantIntRanges> r = range(op->getOperand(1), solver);
     unsigned width = ConstantIntRanges::getStorageBitwidth(op->getResult(0).getType());
     if (!r || r->umax().uge(width))
       rewrites.push_back([this, op] { guardShift(op); });
     return success();
   }
-  if (auto loop = dyn_cast<scf::WhileOp>(op)) {
-    if (fuel != 0)
-      rewrites.push_back([this, loop] { guardWhile(loop); });
-    return success();
-  }
-  if (auto loop = dyn_cast<scf::ForOp>(op)) {
-    if (fuel == 0)
-      return success();
-    std::optional<ConstantIntRanges> by = range(loop.getStep(), solver), from = range(loop.getLowerBound(), solver),
-                                     to = range(loop.getUpperBound(), solver);
-    bool goodStep = by && by->smin().isStrictlyPositive() && by->smax().sle(maxStep);
-    // A loop over a memref is as long as that.
-    bool bounded = loop.getUpperBound().getDefiningOp<memref::DimOp>() && from && from->smin().isNonNegative();
-    if (!bounded && from && to && from->smin().sge(-maxStep) && to->smax().sle(maxStep))
-      bounded =
-          uint64_t(to->smax().getSExtValue() - from->smin().getSExtValue()) <= fuel || to->smax().sle(from->smin());
-    if (!goodStep || !bounded)
-      rewrites.push_back([this, loop] { guardFor(loop); });
-    return success();
-  }
-  if (auto loop = dyn_cast<scf::ParallelOp>(op)) {
-    for (Value step : loop.getStep()) {
-      std::optional<ConstantIntRanges> by = range(step, solver);
-      if (!by || !by->smin().isStrictlyPositive() || by->smax().sgt(maxStep))
-        return op->emitOpError() << "has a step that is not known to be from 1 to " << maxStep << "; use a constant";
-    }
-    return success();
-  }
+  if (isa<scf::ForOp, scf::ParallelOp, scf::WhileOp>(op))
+    return decideLoop(cast<LoopLikeOpInterface>(op), solver);
+  // Elements that a vector does not have are poison.
+  if (isa<vector::ExtractOp, vector::InsertOp>(op) &&
+      llvm::any_of(op->getOperands(), [](Value value) { return value.getType().isIndex(); }) &&
+      !op->getOperand(0).getType().isIndex())
+    return op->emitOpError("has a position that is not constant, which mk-guard cannot check; use memref.alloca");
   if (!bounds)
     return success();
   if (auto load = dyn_cast<memref::LoadOp>(op))
@@ -245,12 +172,29 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
     return access(store.getMemRef(), store.getIndices());
   if (auto rmw = dyn_cast<memref::AtomicRMWOp>(op))
     return access(rmw.getMemref(), rmw.getIndices());
+  if (auto rmw = dyn_cast<memref::GenericAtomicRMWOp>(op))
+    return access(rmw.getMemref(), rmw.getIndices());
+  auto vectorAccess = [&](Value memref, ValueRange indices, VectorType type) -> LogicalResult {
+    if (indices.size() != 1 || type.getRank() != 1 || type.isScalable() ||
+        type.getElementType() != cast<MemRefType>(memref.getType()).getElementType())
+      return op->emitOpError("does not access elements of a memref of one dimension, which mk-guard cannot check");
+    if (failed(access(memref, {})))
+      return failure();
+    rewrites.push_back([this, op, memref, index = indices[0], lanes = type.getNumElements()] {
+      guardVector(op, memref, index, lanes);
+    });
+    return success();
+  };
+  if (auto load = dyn_cast<vector::LoadOp>(op))
+    return vectorAccess(load.getBase(), load.getIndices(), load.getVectorType());
+  if (auto store = dyn_cast<vector::StoreOp>(op))
+    return vectorAccess(store.getBase(), store.getIndices(), store.getVectorType());
   if (isa<memref::AllocaOp, memref::DimOp, memref::DistinctObjectsOp, EmitOp, FaultOp, RaiseOp>(op) ||
       op->hasTrait<OpTrait::IsTerminator>() || op->hasTrait<OpTrait::HasRecursiveMemoryEffects>() ||
       isMemoryEffectFree(op))
     return success();
-  return op->emitOpError("touches memory in a way that mk-guard cannot check; use memref.load, memref.store or "
-                         "memref.atomic_rmw");
+  return op->emitOpError("touches memory in a way that mk-guard cannot check; use memref.load, memref.store, "
+                         "memref.atomic_rmw, memref.generic_atomic_rmw, vector.load or vector.store");
 }
 
 /// Flags that make a result undefined would let the analysis prove what need not hold, and tiers disagree.
@@ -258,25 +202,61 @@ static void dropUndefinedResults(Operation *op) {
   if (op->hasAttr("overflowFlags"))
     op->setAttr("overflowFlags",
                 arith::IntegerOverflowFlagsAttr::get(op->getContext(), arith::IntegerOverflowFlags::none));
-  for (StringRef flag : {"isExact", "nonNeg", "isDisjoint"})
+  for (StringRef flag : {"isExact", "nonNeg", "isDisjoint", "alignment"})
     op->removeAttr(flag);
 }
 
 LogicalResult Guard::run() {
   function.getFunctionBody().walk(dropUndefinedResults);
+  if (bounds)
+    versionLoops();
   DataFlowSolver solver;
   solver.load<dataflow::DeadCodeAnalysis>();
   solver.load<dataflow::SparseConstantPropagation>();
   solver.load<dataflow::IntegerRangeAnalysis>();
   if (failed(solver.initializeAndRun(function)))
     return function.emitOpError("integer range analysis failed");
-  WalkResult walk = function.getFunctionBody().walk(
-      [&](Operation *op) { return failed(decide(op, solver)) ? WalkResult::interrupt() : WalkResult::advance(); });
+  WalkResult walk = function.getFunctionBody().walk([&](Operation *op) {
+    size_t checks = rewrites.size();
+    if (failed(decide(op, solver)))
+      return WalkResult::interrupt();
+    if (rewrites.size() == checks || !op->getParentOfType<memref::GenericAtomicRMWOp>())
+      return WalkResult::advance();
+    op->emitOpError("needs a check, for which there is no place in memref.generic_atomic_rmw; compute it before");
+    return WalkResult::interrupt();
+  });
   if (walk.wasInterrupted())
     return failure();
+  remark::analysis(function.getLoc(),
+                   remark::RemarkOpts::name("Checks").category(DEBUG_TYPE).function(function.getName()))
+      << remark::metric("Made", rewrites.size()) << remark::metric("Proved", considered - rewrites.size());
+  makeFuelCells();
   for (const std::function<void()> &rewrite : rewrites)
     rewrite();
+  if (scratch)
+    function.getFunctionBody().walk([&](memref::AllocaOp alloca) {
+      if (!llvm::is_contained(llvm::make_second_range(fuelCells), alloca.getResult()))
+        clearScratch(alloca);
+    });
   return success();
+}
+
+/// Local memory is zero at first: a body must not see what the body before left there, nor depend on it.
+void Guard::clearScratch(memref::AllocaOp alloca) {
+  ImplicitLocOpBuilder b(alloca.getLoc(), function.getContext());
+  b.setInsertionPointAfter(alloca);
+  MemRefType type = alloca.getType();
+  Value value = arith::ConstantOp::create(b, b.getZeroAttr(type.getElementType()));
+  Value zero = arith::ConstantIndexOp::create(b, 0), one = arith::ConstantIndexOp::create(b, 1);
+  SmallVector<Value> lower(type.getRank(), zero), upper, step(type.getRank(), one);
+  for (int64_t size : type.getShape())
+    upper.push_back(arith::ConstantIndexOp::create(b, size));
+  if (type.getRank() == 0)
+    memref::StoreOp::create(b, value, alloca);
+  else
+    scf::ParallelOp::create(b, lower, upper, step, [&](OpBuilder &inner, Location loc, ValueRange ivs) {
+      memref::StoreOp::create(inner, loc, value, alloca, ivs);
+    });
 }
 
 Value Guard::low32(ImplicitLocOpBuilder &b, Value value) {
@@ -328,6 +308,15 @@ void Guard::guardAccess(Operation *op, Value memref, ValueRange indices) {
   runIf(b, good, op, FaultKind::BufferBounds, detail);
 }
 
+void Guard::guardVector(Operation *op, Value memref, Value index, int64_t lanes) {
+  ImplicitLocOpBuilder b(op->getLoc(), op);
+  Value extent = b.createOrFold<memref::DimOp>(memref, 0);
+  Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, index, extent);
+  Value room = arith::SubIOp::create(b, extent, index);
+  Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, room, arith::ConstantIndexOp::create(b, lanes));
+  runIf(b, arith::AndIOp::create(b, inside, fits), op, FaultKind::BufferBounds, index);
+}
+
 void Guard::guardDivision(Operation *op) {
   ImplicitLocOpBuilder b(op->getLoc(), op);
   Value dividend = op->getOperand(0), divisor = op->getOperand(1);
@@ -353,84 +342,6 @@ void Guard::guardShift(Operation *op) {
   Value limit = arith::ConstantOp::create(b, b.getIntegerAttr(amount.getType(), APInt(width, width)));
   Value good = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, amount, limit);
   runIf(b, good, op, FaultKind::Shift, amount);
-}
-
-/// Counts the iterations in one more loop-carried value, and leaves the loop when the fuel is used up. What the loop
-/// yields then is what it had.
-void Guard::guardWhile(scf::WhileOp loop) {
-  ImplicitLocOpBuilder b(loop.getLoc(), loop);
-  Type i64 = b.getI64Type();
-  Value zero = arith::ConstantOp::create(b, b.getI64IntegerAttr(0));
-  Value limit = arith::ConstantOp::create(b, b.getI64IntegerAttr(fuel));
-  Value one = arith::ConstantOp::create(b, b.getI64IntegerAttr(1));
-  SmallVector<Value> inits(loop.getInits());
-  inits.push_back(zero);
-  SmallVector<Type> types(loop.getResultTypes());
-  types.push_back(i64);
-  auto counted = scf::WhileOp::create(b, types, inits);
-  counted.getBefore().takeBody(loop.getBefore());
-  counted.getAfter().takeBody(loop.getAfter());
-
-  Value before = counted.getBefore().front().addArgument(i64, loop.getLoc());
-  auto condition = counted.getConditionOp();
-  b.setInsertionPoint(condition);
-  Value left = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, before, limit);
-  Value wanted = condition.getCondition();
-  // The count passes through 'limit + 1' to say that the loop wanted to go on.
-  Value starved = arith::AndIOp::create(
-      b, wanted, arith::XOrIOp::create(b, left, arith::ConstantOp::create(b, b.getBoolAttr(true))));
-  Value count = arith::AddIOp::create(b, before, arith::ExtUIOp::create(b, i64, starved));
-  condition.getConditionMutable().assign(arith::AndIOp::create(b, wanted, left).getResult());
-  condition.getArgsMutable().append(count);
-
-  Value after = counted.getAfter().front().addArgument(i64, loop.getLoc());
-  auto yield = counted.getYieldOp();
-  b.setInsertionPoint(yield);
-  yield.getResultsMutable().append(arith::AddIOp::create(b, after, one).getResult());
-
-  b.setInsertionPointAfter(counted);
-  Value used = counted.getResults().back();
-  Value exhausted = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, used, limit);
-  auto branch = scf::IfOp::create(b, exhausted, /*withElseRegion=*/false);
-  b.setInsertionPointToStart(branch.thenBlock());
-  raise(b, loop, FaultKind::Fuel, limit);
-  for (auto [old, now] : llvm::zip(loop.getResults(), counted.getResults()))
-    old.replaceAllUsesWith(now);
-  loop.erase();
-}
-
-/// A loop whose step is out of range, or that would run for longer than the fuel lasts, does not run.
-void Guard::guardFor(scf::ForOp loop) {
-  ImplicitLocOpBuilder b(loop.getLoc(), loop);
-  Type type = loop.getStep().getType();
-  unsigned width = ConstantIntRanges::getStorageBitwidth(type);
-  auto constant = [&](uint64_t value) -> Value {
-    APInt bits(64, std::min(value, APInt::getSignedMaxValue(width).getLimitedValue()));
-    return arith::ConstantOp::create(b, b.getIntegerAttr(type, bits.trunc(width)));
-  };
-  auto compare = [&](arith::CmpIPredicate predicate, Value lhs, Value rhs) -> Value {
-    return arith::CmpIOp::create(b, predicate, lhs, rhs);
-  };
-  using enum arith::CmpIPredicate;
-  Value lower = loop.getLowerBound(), upper = loop.getUpperBound(), step = loop.getStep(), one = constant(1);
-  Value goodStep = arith::AndIOp::create(b, compare(sge, step, one), compare(sle, step, constant(maxStep)));
-  Value divisor = arith::SelectOp::create(b, goodStep, step, one);
-  // The distance between signed bounds fits the unsigned type.
-  Value trips = arith::DivUIOp::create(b, arith::SubIOp::create(b, upper, lower), divisor);
-  Value isShort = arith::AndIOp::create(b, compare(ult, trips, constant(fuel)),
-                                        compare(sle, upper, constant(uint64_t(1) << std::min(width - 2, 62u))));
-  Value lasts = arith::OrIOp::create(b, compare(loop.getUnsignedCmp() ? uge : sge, lower, upper), isShort);
-  auto stepBranch = scf::IfOp::create(b, goodStep, /*withElseRegion=*/true);
-  b.setInsertionPointToStart(stepBranch.elseBlock());
-  raise(b, loop, FaultKind::LoopStep, step);
-  b.setInsertionPoint(loop);
-  auto fuelBranch = scf::IfOp::create(b, lasts, /*withElseRegion=*/true);
-  b.setInsertionPointToStart(fuelBranch.elseBlock());
-  raise(b, loop, FaultKind::Fuel, arith::ConstantOp::create(b, b.getI64IntegerAttr(fuel)));
-  b.setInsertionPoint(loop);
-  Value good = arith::AndIOp::create(b, goodStep, lasts);
-  loop.getStepMutable().assign(divisor);
-  loop.getUpperBoundMutable().assign(arith::SelectOp::create(b, good, upper, lower).getResult());
 }
 
 /// A number that the integer type cannot hold, or no number, is converted to zero.
@@ -473,7 +384,7 @@ struct MkGuardPass : mk::impl::MkGuardPassBase<MkGuardPass> {
 
   void runOnOperation() override {
     auto guard = [&](FunctionOpInterface op) {
-      if (failed(Guard(op, bounds, division, shift, fuel).run()))
+      if (failed(Guard(op, bounds, division, shift, scratch, fuel).run()))
         signalPassFailure();
     };
     getOperation()->walk<WalkOrder::PreOrder>([&](Operation *op) {

@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 namespace mk {
 
@@ -38,7 +39,8 @@ inline bool isFloatToInt(mlir::Operation *op) { return mlir::isa<mlir::arith::FP
 inline bool mayNeedGuard(mlir::Operation *op) {
   using namespace mlir;
   return isDivision(op) || isShift(op) || isFloatToInt(op) ||
-         isa<memref::LoadOp, memref::StoreOp, memref::AtomicRMWOp, scf::ForOp, scf::WhileOp>(op);
+         isa<memref::LoadOp, memref::StoreOp, memref::AtomicRMWOp, memref::GenericAtomicRMWOp, scf::ForOp,
+             scf::ParallelOp, scf::WhileOp, vector::LoadOp, vector::StoreOp>(op);
 }
 
 } // namespace mk

@@ -51,9 +51,18 @@ Value KernelBuilder::plus(Value at, int64_t offset) {
   return offset == 0 ? at : arith::AddIOp::create(*this, at, index(offset)).getResult();
 }
 
-Value KernelBuilder::bufferField(Value handle, unsigned field) {
-  Value row = arith::MulIOp::create(*this, handle, index(abi::BufferEntryWords));
-  return load(buffers, plus(row, field));
+Value KernelBuilder::tableRow(Value handle) {
+  Value known = arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, toI64(handle), param(abi::ParamBufferCount));
+  return toIndex(arith::SelectOp::create(*this, known, handle, i32(abi::NoBuffer)));
+}
+
+Value KernelBuilder::bufferField(Value row, unsigned field) {
+  Value at = arith::MulIOp::create(*this, row, index(abi::BufferEntryWords));
+  return load(buffers, plus(at, field));
+}
+
+Value KernelBuilder::allowsTenant(Value rights, Value tenant) {
+  return arith::TruncIOp::create(*this, getI1Type(), arith::ShRUIOp::create(*this, rights, toI64(tenant)));
 }
 
 Value KernelBuilder::decodeScalar(Type type, ArrayRef<Value> words) {
@@ -109,16 +118,7 @@ void KernelBuilder::fill(Region &region, function_ref<void()> body) {
   body();
 }
 
-unsigned mk::elementBytes(Type type) {
-  if (type.isIndex())
-    return 8;
-  return std::max(1u, type.getIntOrFloatBitWidth() / 8);
-}
-
 void KernelBuilder::expandEmit(EmitOp emit, Value firstSlot) {
-  OpBuilder::InsertionGuard guard(*this);
-  setInsertionPoint(emit);
-  setLoc(emit.getLoc());
   auto append = [&] {
     Value counter = arrayAt(param(abi::ParamHitCount), getI32Type());
     Value at = memref::AtomicRMWOp::create(*this, arith::AtomicRMWKind::addi, i32(1), counter, index(0));
@@ -143,24 +143,54 @@ void KernelBuilder::expandEmit(EmitOp emit, Value firstSlot) {
   } else {
     append();
   }
-  emit.erase();
 }
 
-void KernelBuilder::inlineBody(FunctionOpInterface op, ValueRange arguments, Value firstSlot) {
+Value KernelBuilder::memRefOf(Type type, Value row, Value allowed) {
+  Value bytes = bufferField(row, 1);
+  if (allowed)
+    bytes = arith::SelectOp::create(*this, allowed, bytes, i64(0));
+  return decodeMemRef(cast<MemRefType>(type), bufferField(row, 0), bytes, {});
+}
+
+void KernelBuilder::expandBuffer(BufferOp buffer, Value tenant) {
+  Value row = tableRow(buffer.getHandle());
+  Value rights = bufferField(row, 2);
+  Value need = i64(uint64_t(requiredAccess(buffer.getBuffer())) << 32);
+  Value access =
+      arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, arith::AndIOp::create(*this, rights, need), need);
+  Value allowed = arith::AndIOp::create(*this, access, allowsTenant(rights, tenant));
+  buffer.replaceAllUsesWith(memRefOf(buffer.getBuffer().getType(), row, allowed));
+}
+
+void KernelBuilder::inlineBody(FunctionOpInterface op, ValueRange arguments, const SlotValues &slot) {
   IRMapping mapping;
   mapping.map(op.getArguments(), arguments);
-  SmallVector<EmitOp> emits;
+  SmallVector<Operation *> requests;
   for (Operation &inner : op.getFunctionBody().front().without_terminator())
     clone(inner, mapping)->walk([&](Operation *copy) {
-      if (auto emit = dyn_cast<EmitOp>(copy))
-        emits.push_back(emit);
+      if (isa<BufferOp, EmitOp, MemoryOp, SlotInfoOp>(copy))
+        requests.push_back(copy);
       // Local memory is taken once, not again for each item. In block scope it must stay with its thread's loop.
       else if (auto alloca = dyn_cast<memref::AllocaOp>(copy))
         if (alloca.getType().hasStaticShape() && kernel.getScope() == ScopeKind::Lane)
           alloca->moveBefore(kernel.getBodyBlock(), kernel.getBodyBlock()->begin());
     });
   Location loc = getLoc();
-  for (EmitOp emit : emits)
-    expandEmit(emit, firstSlot);
+  OpBuilder::InsertionGuard guard(*this);
+  for (Operation *request : requests) {
+    setInsertionPoint(request);
+    setLoc(request->getLoc());
+    if (auto emit = dyn_cast<EmitOp>(request))
+      expandEmit(emit, slot.index);
+    else if (auto memory = dyn_cast<MemoryOp>(request))
+      memory.replaceAllUsesWith(memRefOf(memory.getMemory().getType(), tableRow(i32(uint32_t(memory.getKind())))));
+    else if (auto buffer = dyn_cast<BufferOp>(request))
+      expandBuffer(buffer, slot.tenant);
+    else if (auto info = cast<SlotInfoOp>(request); info.getField() == SlotField::Index)
+      info.replaceAllUsesWith(slot.index);
+    else
+      info.replaceAllUsesWith(slot.tenant);
+    request->erase();
+  }
   setLoc(loc);
 }

@@ -14,6 +14,13 @@
 
 namespace mk {
 
+/// What a body may know of its slot, as i32.
+struct SlotValues {
+  mlir::Value index;
+  /// None in a batch kernel.
+  mlir::Value tenant;
+};
+
 /// Builds the frame of an mk.kernel and the code that decodes arguments and reports faults. All words are i32, all
 /// addresses i64.
 class KernelBuilder : public mlir::ImplicitLocOpBuilder {
@@ -38,8 +45,12 @@ public:
   /// at + offset, as an index.
   mlir::Value plus(mlir::Value at, int64_t offset);
 
-  /// A field of the buffer table's row 'handle' (an index in range): 0 base, 1 bytes, 2 tenants and access.
-  mlir::Value bufferField(mlir::Value handle, unsigned field);
+  /// The row of the buffer table for a handle (i32), as an index: 0, which is invalid, where there is none.
+  mlir::Value tableRow(mlir::Value handle);
+  /// A field of a row: 0 base, 1 bytes, 2 tenants and access.
+  mlir::Value bufferField(mlir::Value row, unsigned field);
+  /// Whether the tenant bits of a row have this tenant (i32, in range).
+  mlir::Value allowsTenant(mlir::Value rights, mlir::Value tenant);
 
   /// The value of a scalar argument from its words.
   mlir::Value decodeScalar(mlir::Type type, llvm::ArrayRef<mlir::Value> words);
@@ -47,9 +58,9 @@ public:
   mlir::Value decodeMemRef(mlir::MemRefType type, mlir::Value base, mlir::Value bytes,
                            llvm::ArrayRef<mlir::Value> words);
 
-  /// Clones the body of 'op' to the insertion point, with 'arguments' for its arguments, and turns its mk.emit into
-  /// code. Records name the slot 'firstSlot' (i32) + issue.
-  void inlineBody(mlir::FunctionOpInterface op, mlir::ValueRange arguments, mlir::Value firstSlot);
+  /// Clones the body of 'op' to the insertion point, with 'arguments' for its arguments, and turns what it asks of the
+  /// engine (mk.emit, mk.memory, ...) into code. Records name the slot slot.index + issue.
+  void inlineBody(mlir::FunctionOpInterface op, mlir::ValueRange arguments, const SlotValues &slot);
 
   /// Appends a fault record for 'slot' (i32) unless 'word' (i64) is abi::NoFault, and runs 'also' with the code and the
   /// detail in that case; 'otherwise' in the other. Belongs into an mk.single.
@@ -62,12 +73,12 @@ public:
 
 private:
   void expandEmit(EmitOp emit, mlir::Value firstSlot);
+  /// The memref of a row, with no elements unless 'allowed' (if any).
+  mlir::Value memRefOf(mlir::Type type, mlir::Value row, mlir::Value allowed = mlir::Value());
+  void expandBuffer(BufferOp buffer, mlir::Value tenant);
 
   mlir::Value buffers;
 };
-
-/// Size of an element in memory, in bytes.
-unsigned elementBytes(mlir::Type type);
 
 } // namespace mk
 

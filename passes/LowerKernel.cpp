@@ -11,12 +11,14 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/SCF/Transforms/Transforms.h"
-#include "mlir/IR/PatternMatch.h"
-#include "llvm/ADT/SetVector.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace mk;
+
+/// Alignment of each piece of shared memory, in bytes: that of the widest access.
+constexpr unsigned scratchAlign = 16;
 
 void mk::eraseIsa(ModuleOp module) {
   for (Operation &op : llvm::make_early_inc_range(module.getOps()))
@@ -24,92 +26,164 @@ void mk::eraseIsa(ModuleOp module) {
       op.erase();
 }
 
-/// True inside a loop that is already spread over the team, or in code for one thread of it.
-static bool isInsideThread(Operation *op) {
-  return op->getParentOfType<scf::ParallelOp>() || op->getParentOfType<SingleOp>();
-}
-
-LogicalResult KernelLowering::checkBody() {
-  WalkResult walk = function.getFunctionBody().walk([&](Operation *op) {
-    if (auto loop = dyn_cast<scf::ParallelOp>(op); loop && loop.getNumResults() != 0) {
-      op->emitOpError("reduces, which is not supported yet; write partial results to a buffer");
-      return WalkResult::interrupt();
-    }
-    if (scope == ScopeKind::Block && !isInsideThread(op)) {
-      if (auto rmw = dyn_cast<memref::AtomicRMWOp>(op); rmw && !rmw.getResult().use_empty()) {
-        op->emitOpError("in block scope, outside scf.parallel, has a result that is used, which is not supported yet; "
-                        "move it into scf.parallel or use scope(lane)");
-        return WalkResult::interrupt();
+/// Local memory of a block body belongs to the whole worker: a team shares it. Bodies that never run together (the arms
+/// of an interpreter) share the space.
+LogicalResult KernelLowering::shareScratch() {
+  struct Piece {
+    memref::AllocaOp op;
+    unsigned offset;
+  };
+  SmallVector<Piece> pieces;
+  llvm::MapVector<Region *, unsigned> used;
+  unsigned size = 0;
+  function.getFunctionBody().walk([&](memref::AllocaOp alloca) {
+    if (isInsideThread(alloca))
+      return;
+    Region *arm = &function.getFunctionBody();
+    for (Region *region = alloca->getParentRegion(); region != arm; region = region->getParentRegion())
+      if (isa<scf::IndexSwitchOp>(region->getParentOp())) {
+        arm = region;
+        break;
       }
-      if (isa<memref::AllocaOp>(op)) {
-        op->emitOpError("in block scope, outside scf.parallel, is not supported yet; use a buffer argument");
-        return WalkResult::interrupt();
-      }
-    }
-    return WalkResult::advance();
+    unsigned &end = used[arm];
+    unsigned bytes = alloca.getType().getNumElements() * elementBytes(alloca.getType().getElementType());
+    pieces.push_back({alloca, end});
+    end = llvm::alignTo(end + bytes, scratchAlign);
+    size = std::max(size, end);
   });
-  return failure(walk.wasInterrupted());
+  if (pieces.empty())
+    return success();
+  if (size > maxSharedBytes())
+    return function.emitOpError() << "needs " << size << " bytes of memory that the threads of a CTA share, but has "
+                                  << maxSharedBytes() << "; make memref.alloca outside scf.parallel smaller";
+  ImplicitLocOpBuilder b(function.getLoc(), function.getContext());
+  b.setInsertionPointToStart(&function.getFunctionBody().front());
+  Value pool = shared(MemRefType::get({size}, b.getI8Type()));
+  for (Piece &piece : pieces) {
+    b.setInsertionPoint(piece.op);
+    b.setLoc(piece.op.getLoc());
+    MemRefType type = piece.op.getType();
+    auto inPool = MemRefType::get(type.getShape(), type.getElementType(), MemRefLayoutAttrInterface(),
+                                  cast<MemRefType>(pool.getType()).getMemorySpace());
+    Value offset = arith::ConstantIndexOp::create(b, piece.offset);
+    Value view = memref::ViewOp::create(b, inPool, pool, offset, ValueRange());
+    piece.op.replaceAllUsesWith(memref::MemorySpaceCastOp::create(b, type, view).getResult());
+    piece.op.erase();
+  }
+  return success();
 }
 
-/// A write outside scf.parallel happens once, not once for each thread.
+/// Multiplication has no instruction; it is a loop of compare-and-swap.
+static void expandAtomicMultiplications(FunctionOpInterface function) {
+  function.getFunctionBody().walk([](memref::AtomicRMWOp rmw) {
+    bool isFloat = rmw.getKind() == arith::AtomicRMWKind::mulf;
+    if (!isFloat && rmw.getKind() != arith::AtomicRMWKind::muli)
+      return;
+    ImplicitLocOpBuilder b(rmw.getLoc(), rmw);
+    auto generic = memref::GenericAtomicRMWOp::create(b, rmw.getMemref(), rmw.getIndices());
+    b.setInsertionPointToStart(generic.getBody());
+    Value old = generic.getCurrentValue(), value = rmw.getValue();
+    Value product =
+        isFloat ? arith::MulFOp::create(b, old, value).getResult() : arith::MulIOp::create(b, old, value).getResult();
+    memref::AtomicYieldOp::create(b, product);
+    rmw.replaceAllUsesWith(generic.getResult());
+    rmw.erase();
+  });
+}
+
+/// A write outside scf.parallel happens once, not once for each thread; what it gives back, all threads get.
 void KernelLowering::isolateWrites() {
   SmallVector<Operation *> writes;
   function.getFunctionBody().walk([&](Operation *op) {
-    if (isa<memref::StoreOp, memref::AtomicRMWOp>(op) && !isInsideThread(op))
+    if (isa<memref::StoreOp, memref::AtomicRMWOp, memref::GenericAtomicRMWOp>(op) && !isInsideThread(op))
       writes.push_back(op);
   });
   for (Operation *write : writes) {
-    OpBuilder b(write);
-    auto single = SingleOp::create(b, write->getLoc());
+    ImplicitLocOpBuilder b(write->getLoc(), write);
+    auto single = SingleOp::create(b);
     b.createBlock(&single.getBody());
-    auto yield = YieldOp::create(b, write->getLoc());
+    auto yield = YieldOp::create(b);
     write->moveBefore(yield);
+    if (write->getNumResults() == 0 || write->use_empty())
+      continue;
+    Value result = write->getResult(0);
+    Value cell = scratchArray(result.getType(), 1, 0), zero = nullptr;
+    b.setInsertionPoint(single);
+    zero = arith::ConstantIndexOp::create(b, 0);
+    b.setInsertionPointAfter(single);
+    result.replaceAllUsesWith(memref::LoadOp::create(b, cell, zero));
+    b.setInsertionPoint(yield);
+    memref::StoreOp::create(b, result, cell, zero);
   }
 }
 
-/// Whether something that this work item does after 'op' could depend on memory.
-static bool hasEffectsAfter(Operation *op) {
-  for (; !isa<DistributeOp, FunctionOpInterface>(op); op = op->getParentOp()) {
-    if (isa<LoopLikeOpInterface>(op->getParentOp()))
-      return true;
-    for (Operation *next = op->getNextNode(); next; next = next->getNextNode())
-      if (!next->hasTrait<OpTrait::IsTerminator>() && !isMemoryEffectFree(next))
-        return true;
+/// Compare-and-swap takes integers only, so upstream lowers memref.generic_atomic_rmw on integers only: on floats it is
+/// a loop over their bits.
+static void lowerFloatAtomics(FunctionOpInterface function) {
+  function.getFunctionBody().walk([](memref::GenericAtomicRMWOp rmw) {
+    auto type = dyn_cast<FloatType>(rmw.getResult().getType());
+    if (!type)
+      return;
+    ImplicitLocOpBuilder b(rmw.getLoc(), rmw);
+    Type bits = b.getIntegerType(type.getWidth()), i64 = b.getI64Type();
+    auto metadata = memref::ExtractStridedMetadataOp::create(b, rmw.getMemref());
+    Value place = metadata.getOffset();
+    for (auto [index, stride] : llvm::zip_equal(rmw.getIndices(), metadata.getStrides()))
+      place = arith::AddIOp::create(b, place, arith::MulIOp::create(b, index, stride));
+    Value distance = arith::MulIOp::create(b, place, arith::ConstantIndexOp::create(b, type.getWidth() / 8));
+    Value base = memref::ExtractAlignedPointerAsIndexOp::create(b, rmw.getMemref());
+    Value address = arith::IndexCastOp::create(b, i64, arith::AddIOp::create(b, base, distance));
+    Value pointer = LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), address);
+    Value first = LLVM::LoadOp::create(b, bits, pointer, type.getWidth() / 8, /*isVolatile=*/false,
+                                       /*isNonTemporal=*/false, /*isInvariant=*/false, /*isInvariantGroup=*/false,
+                                       LLVM::AtomicOrdering::monotonic);
+
+    auto loop = scf::WhileOp::create(b, TypeRange{bits}, ValueRange{first});
+    Block *before = b.createBlock(&loop.getBefore(), {}, bits, b.getLoc());
+    Value old = before->getArgument(0);
+    IRMapping mapping;
+    mapping.map(rmw.getCurrentValue(), arith::BitcastOp::create(b, type, old).getResult());
+    for (Operation &op : rmw.getBody()->without_terminator())
+      b.clone(op, mapping);
+    Value next = mapping.lookupOrDefault(rmw.getBody()->getTerminator()->getOperand(0));
+    Value swapped = LLVM::AtomicCmpXchgOp::create(b, pointer, old, arith::BitcastOp::create(b, bits, next),
+                                                  LLVM::AtomicOrdering::acq_rel, LLVM::AtomicOrdering::monotonic);
+    Value seen = LLVM::ExtractValueOp::create(b, swapped, 0), done = LLVM::ExtractValueOp::create(b, swapped, 1);
+    Value again = arith::XOrIOp::create(b, done, arith::ConstantOp::create(b, b.getBoolAttr(true)));
+    scf::ConditionOp::create(b, again, seen);
+    b.createBlock(&loop.getAfter(), {}, bits, b.getLoc());
+    scf::YieldOp::create(b, loop.getAfterArguments());
+
+    b.setInsertionPointAfter(loop);
+    rmw.replaceAllUsesWith(arith::BitcastOp::create(b, type, loop.getResult(0)).getResult());
+    rmw.erase();
+  });
+}
+
+/// One thread runs its iterations one after the other, so its local memory is taken once.
+void KernelLowering::hoistLocalMemory() {
+  Block &entry = function.getFunctionBody().front();
+  function.getFunctionBody().walk([&](memref::AllocaOp alloca) { alloca->moveBefore(&entry, entry.begin()); });
+}
+
+Value KernelLowering::scratchArray(Type element, unsigned count, unsigned number) {
+  Value &array = scratchArrays[{MemRefType::get({count}, element), number}];
+  if (!array) {
+    OpBuilder b = OpBuilder::atBlockBegin(&function.getFunctionBody().front());
+    auto type = MemRefType::get({count}, element);
+    array = hasTeam() ? shared(type) : memref::AllocaOp::create(b, function.getLoc(), type).getResult();
   }
-  return false;
+  return array;
 }
 
 LogicalResult KernelLowering::run() {
-  if (failed(checkBody()))
-    return failure();
-  if (hasTeam())
-    isolateWrites();
-
-  // Loads outside loops are done by every thread: none may come to a loop that writes before all have loaded.
-  bool hasUniformLoads = function.getFunctionBody()
-                             .walk([&](memref::LoadOp load) {
-                               auto view = load.getMemRef().getDefiningOp<ViewOp>();
-                               bool isFrame = view && isa<BlockArgument>(view.getAddress());
-                               return isFrame || isInsideThread(load) ? WalkResult::advance() : WalkResult::interrupt();
-                             })
-                             .wasInterrupted();
-  struct Loop {
-    scf::ParallelOp op;
-    bool spread, sync;
-  };
-  SmallVector<Loop> loops;
-  function.getFunctionBody().walk([&](scf::ParallelOp loop) {
-    bool spread = hasTeam() && !isInsideThread(loop);
-    loops.push_back({loop, spread, spread && hasEffectsAfter(loop)});
-  });
-  for (Loop &loop : loops) {
-    if (loop.spread && hasUniformLoads) {
-      ImplicitLocOpBuilder b(loop.op.getLoc(), loop.op);
-      barrier(b);
-    }
-    if (failed(lowerParallel(loop.op, loop.spread, loop.sync)))
+  expandAtomicMultiplications(function);
+  if (hasTeam()) {
+    if (failed(shareScratch()))
       return failure();
+    isolateWrites();
   }
+  lowerLoops();
 
   SmallVector<Operation *> ops;
   function.getFunctionBody().walk([&](Operation *op) {
@@ -126,54 +200,8 @@ LogicalResult KernelLowering::run() {
     else
       lowerView(cast<ViewOp>(op));
   }
-  return success();
-}
-
-LogicalResult KernelLowering::lowerParallel(scf::ParallelOp loop, bool spread, bool sync) {
-  if (!spread) {
-    IRRewriter rewriter(loop);
-    if (succeeded(scf::parallelForToNestedFors(rewriter, loop)))
-      return success();
-    return loop.emitOpError("could not be turned into scf.for");
-  }
-  ImplicitLocOpBuilder b(loop.getLoc(), loop);
-  auto bin = [&](auto tag, Value lhs, Value rhs) -> Value { return decltype(tag)::create(b, lhs, rhs); };
-  unsigned rank = loop.getNumLoops();
-  SmallVector<Value> ivs(rank);
-  scf::ForOp mine;
-  if (rank == 1) {
-    Value lower = loop.getLowerBound()[0], step = loop.getStep()[0];
-    Value begin = bin(arith::AddIOp(), lower, bin(arith::MulIOp(), threadId(b), step));
-    mine = scf::ForOp::create(b, begin, loop.getUpperBound()[0], bin(arith::MulIOp(), threadCount(b), step));
-    ivs[0] = mine.getInductionVar();
-  } else {
-    // One linear space, the last dimension fastest.
-    SmallVector<Value> trips;
-    Value total = arith::ConstantIndexOp::create(b, 1), zero = arith::ConstantIndexOp::create(b, 0);
-    for (unsigned i = 0; i < rank; ++i) {
-      Value span = bin(arith::SubIOp(), loop.getUpperBound()[i], loop.getLowerBound()[i]);
-      Value trip = bin(arith::CeilDivSIOp(), bin(arith::MaxSIOp(), span, zero), loop.getStep()[i]);
-      trips.push_back(trip);
-      total = bin(arith::MulIOp(), total, trip);
-    }
-    mine = scf::ForOp::create(b, threadId(b), total, threadCount(b));
-    b.setInsertionPointToStart(mine.getBody());
-    Value rest = mine.getInductionVar();
-    for (unsigned i = rank; i-- > 0;) {
-      Value place = bin(arith::RemUIOp(), rest, trips[i]);
-      rest = bin(arith::DivUIOp(), rest, trips[i]);
-      ivs[i] = bin(arith::AddIOp(), loop.getLowerBound()[i], bin(arith::MulIOp(), place, loop.getStep()[i]));
-    }
-  }
-  Block *from = loop.getBody(), *to = mine.getBody();
-  from->getTerminator()->erase();
-  for (auto [argument, iv] : llvm::zip_equal(from->getArguments(), ivs))
-    argument.replaceAllUsesWith(iv);
-  to->getOperations().splice(Block::iterator(to->getTerminator()), from->getOperations());
-  b.setInsertionPointAfter(mine);
-  if (sync)
-    barrier(b);
-  loop.erase();
+  lowerFloatAtomics(function);
+  hoistLocalMemory();
   return success();
 }
 
@@ -195,13 +223,10 @@ void KernelLowering::lowerTask(TaskOp task) {
   unsigned count = task.getNumResults();
   Value cells;
   ImplicitLocOpBuilder b(task.getLoc(), task);
-  if (hasTeam()) {
-    cells = sharedCells(count);
-  } else {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(&function.getFunctionBody().front());
+  if (hasTeam())
+    cells = shared(MemRefType::get({count}, b.getI64Type()));
+  else
     cells = memref::AllocaOp::create(b, MemRefType::get({count}, b.getI64Type()));
-  }
   auto at = [&](unsigned i) -> Value { return arith::ConstantIndexOp::create(b, i); };
   auto clear = [&] {
     Value none = arith::ConstantOp::create(b, b.getI64IntegerAttr(static_cast<int64_t>(abi::NoFault)));

@@ -40,23 +40,46 @@ protected:
   virtual mlir::Value threadId(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }
   virtual mlir::Value threadCount(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }
   virtual void barrier(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }
-  /// Memory for fault words that the team shares.
-  virtual mlir::Value sharedCells(unsigned count) { llvm_unreachable("no team"); }
+  /// A value of the thread 'distance' further on in the first warp (meaningless where there is none).
+  virtual mlir::Value shuffleDown(mlir::ImplicitLocOpBuilder &, mlir::Value, unsigned distance) {
+    llvm_unreachable("no team");
+  }
+  /// Memory that the team shares, and its largest size in bytes.
+  virtual mlir::Value shared(mlir::MemRefType type) { llvm_unreachable("no team"); }
+  virtual unsigned maxSharedBytes() const { llvm_unreachable("no team"); }
 
   mlir::FunctionOpInterface function;
   ScopeKind scope;
 
 private:
-  mlir::LogicalResult checkBody();
+  mlir::LogicalResult shareScratch();
   void isolateWrites();
-  mlir::LogicalResult lowerParallel(mlir::scf::ParallelOp loop, bool spread, bool sync);
+  void hoistLocalMemory();
   void lowerTask(TaskOp task);
   void lowerSingle(SingleOp single);
   void lowerDistribute(DistributeOp distribute);
   void lowerView(ViewOp view);
   /// if (thread 0) { body }, with barriers around it.
   void onOneThread(mlir::ImplicitLocOpBuilder &b, llvm::function_ref<void()> body);
+
+  // LowerLoops.cpp
+  void lowerLoops();
+  void lowerInOrder(mlir::scf::ParallelOp loop);
+  void spreadLoop(mlir::scf::ParallelOp loop, bool sync);
+  void reduceInLanes(mlir::scf::ParallelOp loop);
+  mlir::Value combineLanesOfTeam(mlir::ImplicitLocOpBuilder &b, mlir::Region &combine, mlir::Value partials,
+                                 mlir::Value count);
+  mlir::Value combineLanesOfThread(mlir::ImplicitLocOpBuilder &b, mlir::Region &combine, mlir::Value partials,
+                                   mlir::Value count);
+  /// An array of 'count' elements that the worker uses for a moment; 'number' tells those apart that live together.
+  mlir::Value scratchArray(mlir::Type element, unsigned count, unsigned number);
+  llvm::MapVector<std::pair<mlir::Type, unsigned>, mlir::Value> scratchArrays;
 };
+
+/// True inside a loop that is already spread over the team, or in code for one thread of it.
+inline bool isInsideThread(mlir::Operation *op) {
+  return op->getParentOfType<mlir::scf::ParallelOp>() || op->getParentOfType<SingleOp>();
+}
 
 /// Erases opcodes and windows: what is left of a module is its kernels.
 void eraseIsa(mlir::ModuleOp module);

@@ -52,12 +52,46 @@ protected:
   Value threadCount(ImplicitLocOpBuilder &b) override { return gpu::BlockDimOp::create(b, gpu::Dimension::x); }
   void barrier(ImplicitLocOpBuilder &b) override { gpu::BarrierOp::create(b); }
 
-  Value sharedCells(unsigned count) override {
-    auto space = gpu::AddressSpaceAttr::get(function.getContext(), gpu::AddressSpace::Workgroup);
-    Type i64 = IntegerType::get(function.getContext(), 64);
-    return gpuFunction.addWorkgroupAttribution(MemRefType::get({count}, i64, MemRefLayoutAttrInterface(), space),
-                                               function.getLoc());
+  Value shuffleDown(ImplicitLocOpBuilder &b, Value value, unsigned distance) override {
+    auto shuffle = [&](Value word) -> Value {
+      return gpu::ShuffleOp::create(b, word, distance, /*width=*/32, gpu::ShuffleMode::DOWN).getShuffleResult();
+    };
+    // The instruction moves 32 bits.
+    Type type = value.getType(), i32 = b.getI32Type();
+    unsigned bits = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
+    Type integer = b.getIntegerType(bits);
+    Value raw = value;
+    if (type.isIndex())
+      raw = arith::IndexCastUIOp::create(b, integer, value);
+    else if (isa<FloatType>(type))
+      raw = arith::BitcastOp::create(b, integer, value);
+    if (bits == 64) {
+      Value half = arith::ConstantOp::create(b, b.getI64IntegerAttr(32));
+      Value low = shuffle(arith::TruncIOp::create(b, i32, raw));
+      Value high = shuffle(arith::TruncIOp::create(b, i32, arith::ShRUIOp::create(b, raw, half)));
+      high = arith::ShLIOp::create(b, arith::ExtUIOp::create(b, integer, high), half);
+      raw = arith::OrIOp::create(b, arith::ExtUIOp::create(b, integer, low), high);
+    } else if (bits < 32) {
+      raw = arith::TruncIOp::create(b, integer, shuffle(arith::ExtUIOp::create(b, i32, raw)));
+    } else {
+      raw = shuffle(raw);
+    }
+    if (type.isIndex())
+      return arith::IndexCastUIOp::create(b, type, raw);
+    return isa<FloatType>(type) ? arith::BitcastOp::create(b, type, raw).getResult() : raw;
   }
+
+  Value shared(MemRefType type) override {
+    auto space = gpu::AddressSpaceAttr::get(function.getContext(), gpu::AddressSpace::Workgroup);
+    BlockArgument memory = gpuFunction.addWorkgroupAttribution(
+        MemRefType::get(type.getShape(), type.getElementType(), MemRefLayoutAttrInterface(), space), function.getLoc());
+    unsigned index = gpuFunction.getNumWorkgroupAttributions() - 1;
+    gpuFunction.setWorkgroupAttributionAttr(index, LLVM::LLVMDialect::getAlignAttrName(),
+                                            IntegerAttr::get(IntegerType::get(function.getContext(), 64), 16));
+    return memory;
+  }
+  /// What every CTA may have without asking for more (CUDA C++ Programming Guide, compute capabilities).
+  unsigned maxSharedBytes() const override { return 48 * 1024; }
 
 private:
   gpu::GPUFuncOp gpuFunction;

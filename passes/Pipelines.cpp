@@ -30,8 +30,10 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -51,7 +53,7 @@ static void buildKernels(OpPassManager &pm, const LoweringOptions &options) {
   pm.addPass(createCSEPass());
   if (options.interpreter)
     pm.addPass(createMkBuildInterpreterPass({options.scope}));
-  pm.addPass(createMkBuildKernelsPass({options.opcodes, options.windows}));
+  pm.addPass(createMkBuildKernelsPass({options.opcodes, options.windows, options.promotedOnly}));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
@@ -67,6 +69,7 @@ void mk::buildLowerToNVVMPipeline(OpPassManager &pm, const LoweringOptions &opti
   gpu.addPass(createConvertMathToLLVMPass());
   gpu.addPass(createConvertNVVMToLLVMPass());
   gpu.addPass(createReconcileUnrealizedCastsPass());
+  gpu.addPass(createMkRelaxAtomicsPass({/*scope=*/"device"}));
   gpu.addPass(createCanonicalizerPass());
   gpu.addPass(createCSEPass());
 }
@@ -81,6 +84,7 @@ void mk::buildLowerToHostPipeline(OpPassManager &pm, const LoweringOptions &opti
   pm.addPass(createConvertMathToLibmPass());
   pm.addPass(createConvertToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createMkRelaxAtomicsPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
@@ -101,16 +105,25 @@ void mk::registerAllDialects(DialectRegistry &registry) {
   vector::registerConvertVectorToLLVMInterface(registry);
 }
 
-void mk::registerAllPasses() {
-  registerMkPasses();
-  registerTransformsPasses();
-  registerSCFToControlFlowPass();
-  registerConvertGpuOpsToNVVMOpsPass();
-  registerConvertNVVMToLLVMPass();
-  registerConvertToLLVMPass();
-  registerReconcileUnrealizedCastsPass();
+void mk::registerMkPipelines() {
   PassPipelineRegistration<LoweringOptions>(
       "mk-lower-to-nvvm", "from an ISA to a gpu.module in the LLVM and NVVM dialects", buildLowerToNVVMPipeline);
   PassPipelineRegistration<LoweringOptions>("mk-lower-to-host", "from an ISA to functions in the LLVM dialect",
                                             buildLowerToHostPipeline);
+}
+
+void mk::registerAllPasses() {
+  registerMkPasses();
+  registerMkPipelines();
+  registerTransformsPasses();
+  arith::registerArithPasses();
+  math::registerMathPasses();
+  registerSCFPasses();
+  registerSCFToControlFlowPass();
+  registerConvertGpuOpsToNVVMOpsPass();
+  registerConvertMathToLLVMPass();
+  registerConvertMathToLibmPass();
+  registerConvertNVVMToLLVMPass();
+  registerConvertToLLVMPass();
+  registerReconcileUnrealizedCastsPass();
 }

@@ -15,7 +15,11 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/Support/DebugLog.h"
+
+#define DEBUG_TYPE "mk-vectorize-loops"
 
 namespace mk {
 #define GEN_PASS_DEF_MKVECTORIZELOOPSPASS
@@ -36,21 +40,17 @@ struct Plan {
   unsigned width = 0;
   /// Offsets (in elements) of the views that are accessed; all must be multiples of 'width'.
   llvm::SmallSetVector<Value, 4> offsets;
+  /// The number of iterations is a multiple of 'width'.
+  bool isWhole = false;
 };
 
 } // namespace
 
-static Value sourceOf(Value memref) {
-  while (auto distinct = memref.getDefiningOp<memref::DistinctObjectsOp>())
-    memref = distinct.getOperand(cast<OpResult>(memref).getResultNumber());
-  return memref;
-}
-
-/// True when every iteration touches its own element of each memref and computes element by element.
-static bool planLoop(scf::ParallelOp loop, Plan &plan) {
+/// Nothing when every iteration touches its own element of each memref and computes element by element; else why not.
+static StringRef planLoop(scf::ParallelOp loop, Plan &plan) {
   if (loop.getNumLoops() != 1 || loop.getNumResults() != 0 || !matchPattern(loop.getLowerBound()[0], m_Zero()) ||
       !matchPattern(loop.getStep()[0], m_One()))
-    return false;
+    return "loop does not run from 0 in steps of 1";
   Value iv = loop.getInductionVars()[0];
   auto access = [&](Value memref, ValueRange indices) {
     auto view = sourceOf(memref).getDefiningOp<ViewOp>();
@@ -61,7 +61,8 @@ static bool planLoop(scf::ParallelOp loop, Plan &plan) {
     if (bits < 16 || (plan.width != 0 && plan.width != accessBytes * 8 / bits))
       return false;
     plan.width = accessBytes * 8 / bits;
-    if (Value offset = view.getOffset())
+    auto facts = view->getAttrOfType<FactsAttr>("mk.facts");
+    if (Value offset = view.getOffset(); offset && !(facts && facts.getAligned() % plan.width == 0))
       plan.offsets.insert(offset);
     return true;
   };
@@ -74,10 +75,20 @@ static bool planLoop(scf::ParallelOp loop, Plan &plan) {
     else
       fits = OpTrait::hasElementwiseMappableTraits(&op) && isPure(&op) && !llvm::is_contained(op.getOperands(), iv) &&
              llvm::all_of(op.getResultTypes(), [](Type type) { return type.isIntOrIndexOrFloat(); });
-    if (!fits)
-      return false;
+    if (!fits) {
+      LDBG() << "does not fit: " << op;
+      return isa<memref::LoadOp, memref::StoreOp>(op)
+                 ? "iterations access other elements than their own, of different sizes, or of less than 16 bits"
+                 : "operation is not elementwise, or uses the index";
+    }
   }
-  return plan.width != 0;
+  if (plan.width == 0)
+    return "loop accesses no memory";
+  if (auto extent = loop.getUpperBound()[0].getDefiningOp<memref::DimOp>())
+    if (auto view = sourceOf(extent.getSource()).getDefiningOp<ViewOp>())
+      if (auto facts = view->getAttrOfType<FactsAttr>("mk.facts"))
+        plan.isWhole = (facts.getExtent() != 0 ? facts.getExtent() : facts.getMultiple()) % plan.width == 0;
+  return "";
 }
 
 /// Clones the body for the elements [at, at + width).
@@ -118,49 +129,73 @@ static void vectorize(scf::ParallelOp loop, const Plan &plan) {
   Value zero = index(0), one = index(1), width = index(plan.width);
 
   // Bases are aligned (mk/Runtime/Abi.h), so the offsets decide.
-  Value bits = zero;
-  for (Value offset : plan.offsets)
-    bits = arith::OrIOp::create(b, bits, offset);
-  Value rest = arith::AndIOp::create(b, bits, index(plan.width - 1));
-  Value isAligned = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, zero);
+  Value isAligned;
+  if (!plan.offsets.empty()) {
+    Value bits = zero;
+    for (Value offset : plan.offsets)
+      bits = arith::OrIOp::create(b, bits, offset);
+    Value rest = arith::AndIOp::create(b, bits, index(plan.width - 1));
+    isAligned = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, zero);
+  }
   Value count = arith::MaxSIOp::create(b, loop.getUpperBound()[0], zero);
   Value whole = arith::DivUIOp::create(b, count, width);
-  Value left = arith::RemUIOp::create(b, count, width);
+  Value left = plan.isWhole ? Value() : arith::RemUIOp::create(b, count, width).getResult();
 
-  auto branch = scf::IfOp::create(b, isAligned, /*withElseRegion=*/true);
-  loop->moveBefore(branch.elseBlock(), branch.elseBlock()->begin());
-  b.setInsertionPointToStart(branch.thenBlock());
+  scf::IfOp branch;
+  if (isAligned) {
+    branch = scf::IfOp::create(b, isAligned, /*withElseRegion=*/true);
+    loop->moveBefore(branch.elseBlock(), branch.elseBlock()->begin());
+    b.setInsertionPointToStart(branch.thenBlock());
+  }
   // First the whole vectors, then the elements that are left, in one loop: two would need a barrier between them.
-  auto steps =
-      scf::ParallelOp::create(b, ValueRange{zero}, ValueRange{arith::AddIOp::create(b, whole, left)}, ValueRange{one});
+  Value trips = plan.isWhole ? whole : arith::AddIOp::create(b, whole, left).getResult();
+  auto steps = scf::ParallelOp::create(b, ValueRange{zero}, ValueRange{trips}, ValueRange{one});
   Value step = steps.getInductionVars()[0];
   b.setInsertionPointToStart(steps.getBody());
-  Value isWhole = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, step, whole);
-  auto kind = scf::IfOp::create(b, isWhole, /*withElseRegion=*/true);
-  b.setInsertionPointToStart(kind.thenBlock());
+  scf::IfOp kind;
+  if (!plan.isWhole) {
+    Value isWhole = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, step, whole);
+    kind = scf::IfOp::create(b, isWhole, /*withElseRegion=*/true);
+    b.setInsertionPointToStart(kind.thenBlock());
+  }
   cloneAsVectors(b, loop, plan.width, arith::MulIOp::create(b, step, width));
-  b.setInsertionPointToStart(kind.elseBlock());
-  Value skipped = arith::MulIOp::create(b, whole, index(plan.width - 1));
-  IRMapping scalars;
-  scalars.map(loop.getInductionVars()[0], arith::AddIOp::create(b, step, skipped).getResult());
-  for (Operation &op : loop.getBody()->without_terminator())
-    b.clone(op, scalars);
+  if (kind) {
+    b.setInsertionPointToStart(kind.elseBlock());
+    Value skipped = arith::MulIOp::create(b, whole, index(plan.width - 1));
+    IRMapping scalars;
+    scalars.map(loop.getInductionVars()[0], arith::AddIOp::create(b, step, skipped).getResult());
+    for (Operation &op : loop.getBody()->without_terminator())
+      b.clone(op, scalars);
+  }
+  if (!branch)
+    loop.erase();
 }
 
 namespace {
 struct MkVectorizeLoopsPass : mk::impl::MkVectorizeLoopsPassBase<MkVectorizeLoopsPass> {
+  static remark::RemarkOpts about(KernelOp kernel, StringRef name) {
+    return remark::RemarkOpts::name(name).category(DEBUG_TYPE).function(kernel.getSymName());
+  }
+
   void runOnOperation() override {
     KernelOp kernel = getOperation();
     if (kernel.getScope() != ScopeKind::Block)
       return;
     SmallVector<std::pair<scf::ParallelOp, Plan>> loops;
     kernel.walk([&](scf::ParallelOp loop) {
+      if (loop->getParentOfType<scf::ParallelOp>() || loop->getParentOfType<SingleOp>())
+        return;
       Plan plan;
-      if (!loop->getParentOfType<scf::ParallelOp>() && !loop->getParentOfType<SingleOp>() && planLoop(loop, plan))
+      StringRef reason = planLoop(loop, plan);
+      if (reason.empty())
         loops.push_back({loop, plan});
+      else
+        remark::missed(loop.getLoc(), about(kernel, "LoopNotVectorized")) << remark::reason("{0}", reason);
     });
-    for (auto &[loop, plan] : loops)
+    for (auto &[loop, plan] : loops) {
+      remark::passed(loop.getLoc(), about(kernel, "LoopVectorized")) << remark::metric("Width", plan.width);
       vectorize(loop, plan);
+    }
   }
 };
 } // namespace

@@ -7,11 +7,41 @@
 //===----------------------------------------------------------------------===//
 
 #include "Admission.h"
+#include "Packed.h"
 
 namespace mk {
 
 static tl::unexpected<Error> refuse(ErrorCode code, size_t slot, const std::string &why) {
   return makeError(code, "slot " + std::to_string(slot) + " " + why);
+}
+
+static tl::unexpected<Error> refuseOpcode(size_t slot, uint32_t code) {
+  std::string what = "has opcode " + std::to_string(code);
+  if (code == uint32_t(abi::Builtin::LoadMiss))
+    return refuse(ErrorCode::Unsupported, slot, what + ", LOAD_MISS (opcode_not_bound), which nothing serves");
+  if (abi::isBuiltinOpcode(code))
+    return refuse(ErrorCode::NotFound, slot,
+                  what + ", a built-in opcode that the ISA does not have; link the prelude (OpenOptions::prelude)");
+  if (abi::isSystemOpcode(code))
+    return refuse(ErrorCode::OpcodeReserved, slot, what + ", which is reserved for the system");
+  return refuse(ErrorCode::NotFound, slot, what + ", which the ISA does not have");
+}
+
+/// What opcodes with a route of their own need.
+static Expected<void> admitSpecial(const IsaLayout &layout, const abi::Slot &slot, size_t i) {
+  bool fence = slot.opcode == uint32_t(abi::Builtin::BatchFence);
+  if ((slot.order & abi::OrderContinuation) || windowLength(slot) > 1)
+    return refuse(ErrorCode::InvalidArgument, i,
+                  std::string("is ") + (fence ? "BATCH_FENCE" : "PACKED_SLOT") + ", which cannot be in a window");
+  if (fence && slot.args[0] > i)
+    return refuse(ErrorCode::FenceRange, i,
+                  "is a fence over the " + std::to_string(slot.args[0]) + " slots before it, but there are " +
+                      std::to_string(i));
+  if (fence)
+    return {};
+  if (Expected<void> good = checkPacked(layout, slot); !good)
+    return refuse(good.error().code, i, good.error().message);
+  return {};
 }
 
 Expected<std::vector<uint16_t>> admit(const IsaLayout &layout, std::span<const abi::Slot> slots) {
@@ -25,8 +55,7 @@ Expected<std::vector<uint16_t>> admit(const IsaLayout &layout, std::span<const a
     const abi::Slot &slot = slots[i];
     uint32_t dense = layout.find(slot.opcode);
     if (dense == IsaLayout::NoOpcode)
-      return refuse(ErrorCode::NotFound, i,
-                    "has opcode " + std::to_string(slot.opcode) + ", which the ISA does not have");
+      return refuseOpcode(i, slot.opcode);
     opcodes[i] = uint16_t(dense);
     if (slot.tenant >= abi::MaxTenants)
       return refuse(ErrorCode::InvalidArgument, i,
@@ -39,6 +68,9 @@ Expected<std::vector<uint16_t>> admit(const IsaLayout &layout, std::span<const a
                         std::to_string(abi::PriorityLevels - 1));
     if (slot.order >> 17)
       return refuse(ErrorCode::InvalidArgument, i, "has reserved bits set in word 3, leave bits 17 to 31 at 0");
+    if (layout[dense].route > Route::Block)
+      if (Expected<void> admitted = admitSpecial(layout, slot, i); !admitted)
+        return tl::unexpected(admitted.error());
 
     bool continuation = slot.order & abi::OrderContinuation;
     uint32_t length = windowLength(slot);

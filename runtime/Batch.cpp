@@ -166,10 +166,10 @@ static std::string listTypes(const std::vector<ArgType> &types) {
   return text + ")";
 }
 
-/// Encodes 'args' one after the other. 'what' names their owner in messages.
+/// Encodes 'args' one after the other; the last 'optional' types may have none. 'what' names their owner in messages.
 static Expected<void> encodeArgs(const std::string &what, const std::vector<ArgType> &types, std::span<const Arg> args,
-                                 uint32_t *words) {
-  if (types.size() != args.size())
+                                 uint32_t *words, uint32_t optional = 0) {
+  if (args.size() > types.size() || args.size() + optional < types.size())
     return invalid(what + " takes " + std::to_string(types.size()) + " arguments " + listTypes(types) + ", but " +
                    std::to_string(args.size()) + (args.size() == 1 ? " was given" : " were given"));
   for (size_t i = 0; i < args.size(); ++i) {
@@ -204,7 +204,7 @@ Expected<void> Batch::add(std::string_view opcode, std::span<const Arg> args, ui
   if (Expected<void> fits = checkWords(op); !fits)
     return fits;
   abi::Slot slot = makeSlot(op, tenant);
-  if (Expected<void> encoded = encodeArgs("opcode '" + op.name + "'", op.args, args, slot.args); !encoded)
+  if (Expected<void> encoded = encodeArgs("opcode '" + op.name + "'", op.args, args, slot.args, op.optional); !encoded)
     return encoded;
   wire.push_back(slot);
   return {};

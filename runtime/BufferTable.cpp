@@ -25,15 +25,31 @@ void BufferTable::noteChange(size_t row) {
   changedEnd = std::max(changedEnd, row + 1);
 }
 
-Expected<BufferHandle> BufferTable::allocate(uint64_t bytes, uint32_t access, uint32_t tenants) {
-  Expected<uint64_t> base = memory.allocate(bytes, "a buffer");
+Expected<uint64_t> BufferTable::allocateZeros(uint64_t bytes, const char *what) {
+  Expected<uint64_t> base = memory.allocate(bytes, what);
   if (!base)
-    return tl::unexpected(base.error());
+    return base;
   if (Expected<void> filled = device.fill(*base, std::byte(0), bytes); !filled) {
     device.release(*base);
     return tl::unexpected(filled.error());
   }
+  return base;
+}
 
+Expected<uint64_t> BufferTable::allocateSystem(abi::SystemBuffer row, uint64_t bytes) {
+  Expected<uint64_t> base = allocateZeros(bytes, "the control words and the debug log");
+  if (!base)
+    return base;
+  std::lock_guard lock(mutex);
+  table[row] = {*base, bytes, /*tenants=*/0, abi::AccessReadWrite};
+  noteChange(row);
+  return base;
+}
+
+Expected<BufferHandle> BufferTable::allocate(uint64_t bytes, uint32_t access, uint32_t tenants) {
+  Expected<uint64_t> base = allocateZeros(bytes, "a buffer");
+  if (!base)
+    return tl::unexpected(base.error());
   std::lock_guard lock(mutex);
   BufferHandle handle = 0;
   if (!freeRows.empty()) {

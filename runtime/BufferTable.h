@@ -26,6 +26,8 @@ public:
 
   /// A zero-filled buffer.
   Expected<BufferHandle> allocate(uint64_t bytes, uint32_t access, uint32_t tenants);
+  /// A zero-filled buffer for the engine itself: no slot can name it, and the calls below do not know it.
+  Expected<uint64_t> allocateSystem(abi::SystemBuffer row, uint64_t bytes);
   /// Takes the handle out of use for calls from now on. The row and its memory stay until free().
   Expected<void> retire(BufferHandle buffer);
   /// The device address of 'bytes' bytes from 'offset' on. NotFound for no such buffer, InvalidArgument beyond its end.
@@ -44,13 +46,13 @@ private:
   DeviceMemory &memory;
 
   mutable std::mutex mutex;
-  std::vector<abi::BufferEntry> table{abi::BufferEntry{}};
-  std::vector<bool> retired{true};
+  std::vector<abi::BufferEntry> table{abi::SystemBufferCount};
+  std::vector<bool> retired = std::vector<bool>(abi::SystemBufferCount, true);
   /// Free rows. The one that has been free longest is taken first, so that a stale handle fails for as long as
   /// possible.
   std::deque<BufferHandle> freeRows;
   /// Rows [changedBegin, changedEnd) differ from the mirror.
-  size_t changedBegin = 0, changedEnd = 1;
+  size_t changedBegin = 0, changedEnd = abi::SystemBufferCount;
 
   /// Dispatcher only.
   std::vector<abi::BufferEntry> mirrored;
@@ -58,6 +60,7 @@ private:
   size_t mirrorRows = 0;
 
   void noteChange(size_t row);
+  Expected<uint64_t> allocateZeros(uint64_t bytes, const char *what);
 };
 
 } // namespace mk

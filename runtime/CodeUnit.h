@@ -21,17 +21,20 @@ public:
   /// Counts 'executions', of which 'evidence' speak for a promotion.
   void add(uint64_t executions, uint64_t evidence, double now, double halfLife) {
     all += executions;
+    allEvidence += evidence;
     decayed = recent(now, halfLife) + double(evidence);
     stamp = now;
   }
 
   uint64_t total() const { return all; }
+  uint64_t evidence() const { return allEvidence; }
   double recent(double now, double halfLife) const {
     return now > stamp ? decayed * std::exp2((stamp - now) / halfLife) : decayed;
   }
 
 private:
   uint64_t all = 0;
+  uint64_t allEvidence = 0;
   double decayed = 0;
   double stamp = 0;
 };
@@ -54,6 +57,8 @@ struct CodeUnit {
   std::vector<uint32_t> words;
   /// Its code may append hits.
   bool emits = false;
+  /// May get a batch kernel.
+  bool promotable = true;
 
   //===--- Heat ---===//
 

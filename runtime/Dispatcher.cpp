@@ -40,28 +40,41 @@ Dispatcher::Dispatcher(Device &device, const Isa &isa, const IsaLayout &layout, 
     unit->what = isa.opcodes[dense].name;
     unit->opcode = dense;
     unit->emits = layout[dense].emits;
+    unit->promotable = layout[dense].promotable;
     for (uint32_t word = 0; word < layout[dense].words; ++word)
       unit->words.push_back(offsetof(abi::Slot, args) + word * sizeof(uint32_t));
     opcodeUnits.push_back(std::move(unit));
   }
 }
 
+Expected<void> Dispatcher::loadInterpreter(Expected<KernelCode> code, Route route) {
+  if (!code)
+    return tl::unexpected(code.error());
+  Expected<std::shared_ptr<Kernel>> kernel = device.load(*code);
+  if (!kernel)
+    return tl::unexpected(kernel.error());
+  interpreters[size_t(route)].kernel = std::move(*kernel);
+  interpreters[size_t(route)].scope = code->scope;
+  return {};
+}
+
 Expected<void> Dispatcher::loadInterpreters(CodeProvider &code) {
+  const CodeTarget &target = device.info().target;
+  auto has = [&](auto holds) {
+    for (uint32_t dense = 0; dense < layout.size(); ++dense)
+      if (holds(layout[dense]))
+        return true;
+    return false;
+  };
   for (Scope scope : {Scope::Lane, Scope::Block}) {
     // Windows with a block opcode go to the block interpreter whole, so it is needed only when there is such an opcode.
-    bool needed = false;
-    for (uint32_t dense = 0; dense < layout.size(); ++dense)
-      needed |= layout[dense].scope == scope;
-    if (!needed)
+    if (!has([&](const OpcodeLayout &op) { return op.scope == scope; }))
       continue;
-    Expected<KernelCode> compiled = code.compileInterpreter(device.info().target, scope);
-    if (!compiled)
-      return tl::unexpected(compiled.error());
-    Expected<std::shared_ptr<Kernel>> kernel = device.load(*compiled);
-    if (!kernel)
-      return tl::unexpected(kernel.error());
-    interpreters[size_t(scope)].kernel = std::move(*kernel);
+    if (Expected<void> loaded = loadInterpreter(code.compileInterpreter(target, scope), Route(scope)); !loaded)
+      return loaded;
   }
+  if (has([](const OpcodeLayout &op) { return op.route == Route::Packed; }))
+    return loadInterpreter(code.compilePackedInterpreter(target), Route::Packed);
   return {};
 }
 
@@ -107,11 +120,12 @@ void Dispatcher::route(Ticket ticket, std::span<const abi::Slot> slots, std::spa
       met.push_back(&unit);
     return unit;
   };
-  auto interpret = [&](Scope scope, uint32_t first, uint32_t length, bool emits) {
-    Interpreted &to = interpreters[size_t(scope)];
+  auto interpret = [&](Route route, uint32_t first, uint32_t length, bool emits, bool numbered) {
+    Interpreted &to = interpreters[size_t(route)];
     to.firsts.push_back(first);
     to.slots += length;
     to.emits |= emits;
+    to.numbered |= numbered;
   };
 
   std::span<const abi::BufferEntry> rows = buffers.rows();
@@ -123,26 +137,31 @@ void Dispatcher::route(Ticket ticket, std::span<const abi::Slot> slots, std::spa
       ++meet(unit).alone;
       if (unit.kernel && argumentsHold(op, slots[first], rows))
         take(unit, first);
+      else if (op.route == Route::Fence)
+        fences.push_back(first);
       else
-        interpret(op.scope, first, 1, op.emits);
+        interpret(op.route, first, 1, op.emits, op.numbered);
       continue;
     }
 
-    Scope scope = Scope::Lane;
-    bool emits = false;
+    Route route = Route::Lane;
+    bool emits = false, promotable = true, numbered = false;
     for (uint32_t place = first; place < first + length; ++place) {
       ++meet(*opcodeUnits[opcodes[place]]).inWindows;
       if (layout[opcodes[place]].scope == Scope::Block)
-        scope = Scope::Block;
+        route = Route::Block;
       emits |= layout[opcodes[place]].emits;
+      promotable &= layout[opcodes[place]].promotable;
+      numbered |= layout[opcodes[place]].numbered;
     }
-    CodeUnit *unit = windows.find(slots.subspan(first, length), &opcodes[first], rows, ticket, now);
+    CodeUnit *unit =
+        promotable ? windows.find(slots.subspan(first, length), &opcodes[first], rows, ticket, now) : nullptr;
     if (unit)
       ++meet(*unit).alone;
     if (unit && unit->kernel)
       take(*unit, first);
     else
-      interpret(scope, first, length, emits);
+      interpret(route, first, length, emits, numbered);
   }
 }
 
@@ -165,8 +184,9 @@ void Dispatcher::clearBatch() {
   for (Interpreted &interpreter : interpreters) {
     interpreter.firsts.clear();
     interpreter.slots = 0;
-    interpreter.emits = false;
+    interpreter.emits = interpreter.numbered = false;
   }
+  fences.clear();
 }
 
 std::vector<HeatRow> Dispatcher::heat() const {
@@ -175,7 +195,8 @@ std::vector<HeatRow> Dispatcher::heat() const {
   std::vector<HeatRow> rows;
   auto add = [&](const CodeUnit &unit) {
     if (unit.heat.total())
-      rows.push_back({unit.tier, unit.what, unit.heat.total(), unit.heat.recent(time, options.heatHalfLife)});
+      rows.push_back({unit.tier, unit.what, unit.heat.total(), unit.heat.recent(time, options.heatHalfLife),
+                      unit.heat.evidence()});
   };
   for (const auto &unit : opcodeUnits)
     add(*unit);
@@ -197,7 +218,8 @@ LaunchRequest Dispatcher::makeRequest(const Job &job, uint32_t workgroupSize, do
   const DeviceInfo &info = device.info();
   double hotOpcode = 0, hotWindow = 0;
   for (const auto &unit : opcodeUnits)
-    hotOpcode = std::max(hotOpcode, recentWithBatch(*unit, now));
+    if (unit->promotable)
+      hotOpcode = std::max(hotOpcode, recentWithBatch(*unit, now));
   for (const auto &unit : windows.units())
     hotWindow = std::max(hotWindow, recentWithBatch(*unit, now));
 
@@ -282,7 +304,7 @@ void Dispatcher::measure(const BatchResult &result) {
 CodeUnit *Dispatcher::mostFrequentOpcode() const {
   CodeUnit *best = nullptr;
   for (CodeUnit *unit : met)
-    if (unit->tier == Tier::Opcode && unit->alone && (!best || unit->alone > best->alone))
+    if (unit->tier == Tier::Opcode && unit->promotable && unit->alone && (!best || unit->alone > best->alone))
       best = unit;
   return best;
 }
@@ -302,7 +324,7 @@ void Dispatcher::promote(Ticket ticket, const LaunchRequest &request, const Laun
   auto consider = [&](CodeUnit &unit, uint32_t threshold) {
     uint32_t count = toCount(unit.heat.recent(now, options.heatHalfLife));
     // A threshold of 0 means always, but what was never met is no candidate.
-    if (!unit.promoted && count >= std::max(threshold, 1u))
+    if (unit.promotable && !unit.promoted && count >= std::max(threshold, 1u))
       candidates.push_back({&unit, count, threshold});
   };
   if (recommendation.promoteHotOpcodes)
@@ -343,16 +365,23 @@ void Dispatcher::promote(Ticket ticket, const LaunchRequest &request, const Laun
 //===----------------------------------------------------------------------===//
 
 std::vector<WorkList> Dispatcher::workLists() const {
+  static constexpr const char *names[] = {"lane", "block", "packed"};
   std::vector<WorkList> lists;
-  for (Scope scope : {Scope::Lane, Scope::Block}) {
-    const Interpreted &from = interpreters[size_t(scope)];
+  for (size_t i = 0; i < std::size(interpreters); ++i) {
+    const Interpreted &from = interpreters[i];
     if (!from.firsts.empty())
-      lists.push_back({Tier::Interpreter, stringifyScope(scope), from.kernel.get(), scope, from.firsts, from.slots,
-                       from.emits, nullptr});
+      lists.push_back({Tier::Interpreter, names[i], from.kernel.get(), from.scope, from.firsts, from.slots, from.emits,
+                       from.numbered, nullptr});
   }
   for (const CodeUnit *unit : working)
     lists.push_back({unit->tier, unit->what, unit->kernel.get(), unit->scope, unit->items,
-                     unit->items.size() * unit->length, unit->emits, unit});
+                     unit->items.size() * unit->length, unit->emits, false, unit});
+  // Launches run one after the other, so the fences see the others done, and each the ones before it.
+  for (const uint32_t &fence : fences) {
+    Scope scope = layout[layout.find(uint32_t(abi::Builtin::BatchFence))].scope;
+    lists.push_back({Tier::Interpreter, "fence", interpreters[size_t(scope)].kernel.get(), scope, std::span(&fence, 1),
+                     1, false, true, nullptr});
+  }
   return lists;
 }
 

@@ -39,14 +39,17 @@ public:
   std::vector<HeatRow> heat() const;
 
 private:
-  /// Where the interpreted slots of one scope go.
+  /// Where the slots of one interpreter go.
   struct Interpreted {
     std::shared_ptr<Kernel> kernel;
+    Scope scope = Scope::Lane;
     std::vector<uint32_t> firsts;
     uint64_t slots = 0;
     bool emits = false;
+    bool numbered = false;
   };
 
+  Expected<void> loadInterpreter(Expected<KernelCode> code, Route route);
   double now() const;
   void adoptLoaded();
   void route(Ticket ticket, std::span<const abi::Slot> slots, std::span<const uint16_t> opcodes, double now);
@@ -72,8 +75,10 @@ private:
   Staging staging;
   const std::chrono::steady_clock::time_point epoch = std::chrono::steady_clock::now();
 
-  /// By Scope.
-  Interpreted interpreters[2];
+  /// By Route: lane, block, packed.
+  Interpreted interpreters[3];
+  /// Fences of the current batch.
+  std::vector<uint32_t> fences;
 
   mutable std::mutex recommendationMutex;
   std::optional<LaunchRecommendation> recommended;

@@ -8,6 +8,7 @@
 
 #include "mk/Runtime/Engine.h"
 #include "Admission.h"
+#include "Control.h"
 #include "Dispatcher.h"
 #include <condition_variable>
 #include <mutex>
@@ -27,8 +28,8 @@ public:
   Impl(std::unique_ptr<Device> ownedDevice, std::unique_ptr<CodeProvider> ownedCode, IsaLayout ownedLayout,
        const EngineOptions &options)
       : device(std::move(ownedDevice)), code(std::move(ownedCode)), layout(std::move(ownedLayout)),
-        memory(*device, options.memoryBudget), buffers(*device, memory), promoter(*device, *code),
-        dispatcher(*device, code->isa(), layout, options, memory, buffers, promoter),
+        memory(*device, options.memoryBudget), buffers(*device, memory), control(*device, buffers),
+        promoter(*device, *code), dispatcher(*device, code->isa(), layout, options, memory, buffers, promoter),
         saturatedWaves(options.policy.saturatedWaves) {}
 
   ~Impl() {
@@ -49,7 +50,9 @@ public:
   }
 
   /// Loads the interpreters and starts the dispatcher thread.
-  Expected<void> start() {
+  Expected<void> start(const EngineOptions &options) {
+    if (Expected<void> created = control.create(options); !created)
+      return created;
     if (Expected<void> loaded = dispatcher.loadInterpreters(*code); !loaded)
       return loaded;
     thread = std::thread([this] { work(); });
@@ -137,6 +140,19 @@ public:
         return tl::unexpected(address.error());
       return device->copyFromDevice(*address, bytes);
     });
+  }
+
+  /// What 'ask' gives for the control words, in order.
+  template <typename T> Expected<T> askControl(const std::function<Expected<T>(Control &)> &ask) {
+    Expected<T> answer = tl::unexpected(Error());
+    Expected<void> done = inOrder([&]() -> Expected<void> {
+      answer = ask(control);
+      return answer ? Expected<void>() : tl::unexpected(answer.error());
+    });
+    return done ? std::move(answer) : tl::unexpected(done.error());
+  }
+  Expected<void> changeControl(const std::function<Expected<void>(Control &)> &change) {
+    return inOrder([&] { return change(control); });
   }
 
   const Isa &isa() const { return code->isa(); }
@@ -260,6 +276,7 @@ private:
   const IsaLayout layout;
   DeviceMemory memory;
   BufferTable buffers;
+  Control control;
   Promoter promoter;
   Dispatcher dispatcher;
 
@@ -297,7 +314,7 @@ Expected<std::unique_ptr<Engine>> Engine::create(std::unique_ptr<Device> device,
   if (!layout)
     return tl::unexpected(layout.error());
   auto impl = std::make_unique<Impl>(std::move(device), std::move(code), std::move(*layout), options);
-  if (Expected<void> started = impl->start(); !started)
+  if (Expected<void> started = impl->start(options); !started)
     return tl::unexpected(started.error());
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
@@ -308,9 +325,10 @@ const DeviceInfo &Engine::device() const { return impl->deviceInfo(); }
 Expected<BufferHandle> Engine::allocate(ElementType type, uint64_t count, uint32_t access, uint32_t tenants) {
   if (count == 0)
     return makeError(ErrorCode::InvalidArgument, "a buffer of 0 elements was asked for, ask for 1 or more");
-  if (access > abi::AccessReadWrite)
-    return makeError(ErrorCode::InvalidArgument, "a buffer with access " + std::to_string(access) +
-                                                     " was asked for, combine AccessRead (1) and AccessWrite (2)");
+  if (access > (abi::AccessReadWrite | abi::AccessTransient))
+    return makeError(ErrorCode::InvalidArgument,
+                     "a buffer with access " + std::to_string(access) +
+                         " was asked for, combine AccessRead (1), AccessWrite (2) and AccessTransient (4)");
   uint64_t size = elementBytes(type);
   if (count > UINT64_MAX / 2 / size)
     return makeError(ErrorCode::OutOfMemory, "a buffer of " + std::to_string(count) + " elements of " +
@@ -326,6 +344,19 @@ Expected<void> Engine::write(BufferHandle buffer, uint64_t offset, std::span<con
 
 Expected<void> Engine::read(BufferHandle buffer, uint64_t offset, std::span<std::byte> bytes) {
   return impl->read(buffer, offset, bytes);
+}
+
+Expected<std::vector<uint32_t>> Engine::readControl(uint32_t first, uint32_t count) {
+  return impl->askControl<std::vector<uint32_t>>([&](Control &control) { return control.read(first, count); });
+}
+Expected<void> Engine::writeControl(uint32_t first, std::span<const uint32_t> words) {
+  return impl->changeControl([&](Control &control) { return control.write(first, words); });
+}
+Expected<DebugLog> Engine::readDebugLog() {
+  return impl->askControl<DebugLog>([](Control &control) { return control.readDebugLog(); });
+}
+Expected<void> Engine::clearDebugLog() {
+  return impl->changeControl([](Control &control) { return control.clearDebugLog(); });
 }
 
 Expected<Ticket> Engine::submit(const Batch &batch, const SubmitOptions &options) {

@@ -30,6 +30,22 @@ const char *stringifyErrorCode(ErrorCode code) {
     return "closed";
   case ErrorCode::Busy:
     return "busy";
+  case ErrorCode::OpcodeReserved:
+    return "opcode_reserved";
+  case ErrorCode::FenceRange:
+    return "fence_range";
+  case ErrorCode::PackedCount:
+    return "packed_count";
+  case ErrorCode::PackedMetadata:
+    return "packed_metadata";
+  case ErrorCode::PackedOffset:
+    return "packed_offset";
+  case ErrorCode::PackedPayload:
+    return "packed_payload";
+  case ErrorCode::PackedOpcode:
+    return "packed_opcode";
+  case ErrorCode::PackedArity:
+    return "packed_arity";
   }
   return "unknown";
 }

@@ -9,6 +9,7 @@
 #include "mk/Runtime/Isa.h"
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace mk {
 
@@ -80,7 +81,7 @@ std::string ArgType::str() const {
   return name;
 }
 
-static uint32_t countWords(const std::vector<ArgType> &args) {
+static uint32_t countWords(std::span<const ArgType> args) {
   uint32_t words = 0;
   for (const ArgType &arg : args)
     words += arg.words();
@@ -88,6 +89,7 @@ static uint32_t countWords(const std::vector<ArgType> &args) {
 }
 
 uint32_t OpcodeInfo::words() const { return countWords(args); }
+uint32_t OpcodeInfo::requiredWords() const { return countWords(std::span(args).first(args.size() - optional)); }
 
 uint32_t WindowSignature::words() const { return countWords(args); }
 
@@ -143,6 +145,14 @@ std::string WindowSignature::str(const Isa &isa) const {
       text += '=';
       text += std::to_string(j);
     }
+    separator = " ";
+  }
+  separator = " | transient ";
+  for (size_t i = 0; i < args.size(); ++i) {
+    if (!(args[i].access & abi::AccessTransient))
+      continue;
+    text += separator;
+    text += std::to_string(i);
     separator = " ";
   }
   return text;

@@ -18,7 +18,10 @@ static tl::unexpected<Error> invalid(std::string message) {
 }
 
 static OpcodeLayout layOut(const OpcodeInfo &op) {
-  OpcodeLayout layout{op.scope, op.words(), op.emits, {}};
+  Route route = op.code == uint32_t(abi::Builtin::PackedSlot)   ? Route::Packed
+                : op.code == uint32_t(abi::Builtin::BatchFence) ? Route::Fence
+                                                                : Route(op.scope);
+  OpcodeLayout layout{op.scope, route, op.words(), op.requiredWords(), op.emits, op.promotable, op.numbered, {}};
   uint32_t word = 0;
   for (const ArgType &arg : op.args) {
     ArgLayout to;
@@ -51,6 +54,9 @@ Expected<IsaLayout> IsaLayout::create(const Isa &isa) {
     if (op.words() > abi::SlotArgWords)
       return invalid("the arguments of opcode '" + op.name + "' take " + std::to_string(op.words()) +
                      " words, but a slot has " + std::to_string(abi::SlotArgWords));
+    if (op.optional > op.args.size())
+      return invalid("of the arguments of opcode '" + op.name + "' " + std::to_string(op.optional) +
+                     " may be left out, but it has " + std::to_string(op.args.size()));
     if (!names.insert(op.name).second)
       return invalid("the ISA has two opcodes '" + op.name + "', rename one");
     if (uint32_t other = layout.find(op.code); other != NoOpcode)
@@ -62,6 +68,13 @@ Expected<IsaLayout> IsaLayout::create(const Isa &isa) {
     layout.table[at] = {op.code, dense};
     layout.opcodes.push_back(layOut(op));
   }
+  // A packed slot does what its operations do.
+  if (uint32_t packed = layout.find(uint32_t(abi::Builtin::PackedSlot)); packed != NoOpcode)
+    for (uint32_t dense = 0; dense < layout.size(); ++dense)
+      if (abi::isPackable(isa.opcodes[dense].code)) {
+        layout.opcodes[packed].emits |= layout[dense].emits;
+        layout.opcodes[packed].numbered |= layout[dense].numbered;
+      }
   return layout;
 }
 

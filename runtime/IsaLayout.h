@@ -35,10 +35,24 @@ struct ArgLayout {
   bool isMemref() const { return kind != ArgType::Scalar; }
 };
 
+/// The kernel that interprets an opcode, or when it runs.
+enum class Route : uint8_t {
+  Lane = uint8_t(Scope::Lane),
+  Block = uint8_t(Scope::Block),
+  /// PACKED_SLOT has an interpreter of its own.
+  Packed,
+  /// BATCH_FENCE is interpreted when all the others are answered.
+  Fence,
+};
+
 struct OpcodeLayout {
   Scope scope;
+  Route route;
   uint32_t words;
+  uint32_t requiredWords;
   bool emits;
+  bool promotable;
+  bool numbered;
   std::vector<ArgLayout> args;
 };
 

@@ -49,10 +49,38 @@ static FaultText faultText(uint32_t code) {
   switch (abi::FaultCode(code)) {
   case abi::FaultCode::UnknownOpcode:
     return {"unknown_opcode", "for opcode"};
+  case abi::FaultCode::OpcodeNotBound:
+    return {"opcode_not_bound", "for opcode"};
+  case abi::FaultCode::ControlIndex:
+    return {"control_index", "at index"};
+  case abi::FaultCode::ControlProtected:
+    return {"control_protected", "at index"};
+  case abi::FaultCode::ObservableIndex:
+    return {"observable_index", "at index"};
+  case abi::FaultCode::RangeOverflow:
+    return {"range_overflow", "at index"};
+  case abi::FaultCode::MemcpyOverlap:
+    return {"memcpy_overlap", "for count"};
+  case abi::FaultCode::DfaState:
+    return {"dfa_state", "for state"};
+  case abi::FaultCode::DfaSymbol:
+    return {"dfa_symbol", "for symbol"};
+  case abi::FaultCode::DfaTable:
+    return {"dfa_table", "for handle"};
+  case abi::FaultCode::PackedCount:
+    return {"packed_count", "for count"};
+  case abi::FaultCode::PackedMetadata:
+    return {"packed_metadata", "for count"};
+  case abi::FaultCode::PackedArgRange:
+    return {"packed_arg_range", "in operation"};
+  case abi::FaultCode::PackedOpcode:
+    return {"packed_opcode", "in operation"};
   case abi::FaultCode::TenantRange:
     return {"tenant_range", "for tenant"};
   case abi::FaultCode::TenantRight:
-    return {"tenant_right", "on buffer"};
+    return {"tenant_right", "on buffer or right"};
+  case abi::FaultCode::FenceRange:
+    return {"fence_range", "for count"};
   case abi::FaultCode::BufferHandle:
     return {"buffer_handle", "for handle"};
   case abi::FaultCode::BufferBounds:

@@ -7,7 +7,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Layout of the staging memory: the fault counters, one u32 for each launch, and as many hit counters; for each launch
-// its input; and, behind what is copied, room for its fault records. Sections are 256-byte aligned.
+// its input; and, behind what is copied, room for its fault records. Sections are 256-byte aligned. An interpreter gets
+// the slots of its list, one after the other; where one of them asks for its number, it gets the whole batch (all such
+// launches the same copy) and the numbers of its slots.
 //
 //===----------------------------------------------------------------------===//
 
@@ -64,7 +66,8 @@ void Staging::plan(std::span<const abi::Slot> slots, const WorkList &list) {
   if (list.tier == Tier::Interpreter) {
     Plan &plan = plans.emplace_back();
     plan.list = list;
-    plan.windows = list.slots != list.firsts.size();
+    plan.ordered = list.numbered || list.slots != list.firsts.size();
+    plan.slots = list.numbered ? slots.size() : list.slots;
     return;
   }
   // Offsets in an argument table have 32 bits.
@@ -73,7 +76,7 @@ void Staging::plan(std::span<const abi::Slot> slots, const WorkList &list) {
     Plan &plan = plans.emplace_back();
     plan.list = list;
     plan.list.firsts = list.firsts.subspan(begin, std::min(limit, list.firsts.size() - begin));
-    plan.list.slots = plan.list.firsts.size() * list.unit->length;
+    plan.slots = plan.list.slots = plan.list.firsts.size() * list.unit->length;
     plan.varies = findVarying(slots, plan.list);
   }
 }
@@ -129,7 +132,7 @@ Expected<void> Staging::reserveImage(uint64_t copied) {
 
 void Staging::writeSlots(const Plan &plan, std::span<const abi::Slot> slots) {
   auto *to = reinterpret_cast<abi::Slot *>(image + plan.input);
-  auto *order = plan.windows ? reinterpret_cast<uint32_t *>(image + plan.order) : nullptr;
+  auto *order = plan.ordered ? reinterpret_cast<uint32_t *>(image + plan.order) : nullptr;
   uint32_t packed = 0;
   for (uint32_t first : plan.list.firsts) {
     if (order)
@@ -139,6 +142,14 @@ void Staging::writeSlots(const Plan &plan, std::span<const abi::Slot> slots) {
       to[packed] = slots[first + place];
       to[packed++].status = uint32_t(abi::SlotStatus::Published);
     }
+  }
+}
+
+void Staging::writeBatch(std::span<const abi::Slot> slots) {
+  auto *to = reinterpret_cast<abi::Slot *>(image + batch);
+  for (const abi::Slot &slot : slots) {
+    *to = slot;
+    to++->status = uint32_t(abi::SlotStatus::Published);
   }
 }
 
@@ -197,15 +208,21 @@ Expected<void> Staging::build(std::span<const abi::Slot> slots, std::span<const 
     hitBytes += hitCapacity * sizeof(abi::HitRecord);
   }
   uint64_t end = alignUp(counterBytes());
+  batch = 0;
+  if (std::any_of(plans.begin(), plans.end(), [](const Plan &plan) { return plan.list.numbered; })) {
+    batch = end;
+    end += alignUp(slots.size_bytes());
+  }
   for (Plan &plan : plans) {
-    plan.input = end;
+    plan.input = plan.list.numbered ? batch : end;
     if (plan.list.tier != Tier::Interpreter) {
       end += alignUp(tableBytes(plan.varies, plan.list.firsts.size()));
       continue;
     }
-    end += alignUp(plan.list.slots * sizeof(abi::Slot));
+    if (!plan.list.numbered)
+      end += alignUp(plan.list.slots * sizeof(abi::Slot));
     plan.order = end;
-    if (plan.windows)
+    if (plan.ordered)
       end += alignUp(plan.list.firsts.size() * sizeof(uint32_t));
   }
   uint64_t copied = end;
@@ -221,10 +238,14 @@ Expected<void> Staging::build(std::span<const abi::Slot> slots, std::span<const 
     return reserved;
 
   std::memset(image, 0, counterBytes());
+  if (batch)
+    writeBatch(slots);
   for (size_t i = 0; i < plans.size(); ++i) {
     const Plan &plan = plans[i];
     bool interpreter = plan.list.tier == Tier::Interpreter;
-    if (interpreter)
+    if (plan.list.numbered)
+      std::copy(plan.list.firsts.begin(), plan.list.firsts.end(), reinterpret_cast<uint32_t *>(image + plan.order));
+    else if (interpreter)
       writeSlots(plan, slots);
     else
       writeColumns(plan, slots);
@@ -233,7 +254,7 @@ Expected<void> Staging::build(std::span<const abi::Slot> slots, std::span<const 
     launch.kernel = plan.list.kernel;
     launch.params.items = plan.list.firsts.size();
     launch.params.input = staged.base + plan.input;
-    launch.params.order = interpreter && plan.windows ? staged.base + plan.order : 0;
+    launch.params.order = interpreter && plan.ordered ? staged.base + plan.order : 0;
     launch.params.buffers = buffers;
     launch.params.bufferCount = bufferCount;
     launch.params.faults = staged.base + plan.faults;
@@ -266,16 +287,18 @@ uint32_t Staging::batchSlot(const Plan &plan, uint32_t slot) const {
   std::span<const uint32_t> firsts = plan.list.firsts;
   if (plan.list.unit)
     return firsts[slot / plan.list.unit->length] + slot % plan.list.unit->length;
-  if (!plan.windows)
+  if (plan.list.numbered)
+    return slot;
+  if (!plan.ordered)
     return firsts[slot];
   std::span<const uint32_t> order(reinterpret_cast<const uint32_t *>(image + plan.order), firsts.size());
   size_t item = size_t(std::upper_bound(order.begin(), order.end(), slot) - order.begin()) - 1;
   return firsts[item] + slot - order[item];
 }
 
-static tl::unexpected<Error> foreignSlot(const WorkList &list, const char *what, uint32_t slot) {
+static tl::unexpected<Error> foreignSlot(const WorkList &list, const char *what, uint32_t slot, uint64_t slots) {
   return makeError(ErrorCode::DeviceFailed, "kernel '" + std::string(list.what) + "' reported " + what + " of slot " +
-                                                std::to_string(slot) + " of " + std::to_string(list.slots) +
+                                                std::to_string(slot) + " of " + std::to_string(slots) +
                                                 ": its code is broken");
 }
 
@@ -299,8 +322,8 @@ Expected<std::vector<SlotFault>> Staging::readFaults() {
         !copied)
       return tl::unexpected(copied.error());
     for (const abi::FaultRecord &record : records) {
-      if (record.slot >= plan.list.slots)
-        return foreignSlot(plan.list, "a fault", record.slot);
+      if (record.slot >= plan.slots)
+        return foreignSlot(plan.list, "a fault", record.slot, plan.slots);
       faults.push_back({batchSlot(plan, record.slot), record.code, record.detail});
     }
   }
@@ -323,8 +346,8 @@ Expected<HitRecords> Staging::readHits() {
         !copied)
       return tl::unexpected(copied.error());
     for (const abi::HitRecord &record : records) {
-      if (record.slot >= plan.list.slots)
-        return foreignSlot(plan.list, "a hit", record.slot);
+      if (record.slot >= plan.slots)
+        return foreignSlot(plan.list, "a hit", record.slot, plan.slots);
       result.hits.push_back({batchSlot(plan, record.slot), std::to_array(record.values)});
     }
   }

@@ -33,6 +33,8 @@ struct WorkList {
   uint64_t slots = 0;
   /// Some of them may append hits.
   bool emits = false;
+  /// Some of them ask for the number of their slot, which is that in the batch.
+  bool numbered = false;
   /// Tier::Opcode and Tier::Window: where the argument words lie, and slots of an item.
   const CodeUnit *unit = nullptr;
 };
@@ -79,8 +81,10 @@ private:
   struct Plan {
     /// The part of a list that one launch takes.
     WorkList list;
-    /// The list has windows (Tier::Interpreter).
-    bool windows = false;
+    /// Work items are named by an array (Tier::Interpreter): there are windows, or the slots lie as in the batch.
+    bool ordered = false;
+    /// Slots that a record may name.
+    uint64_t slots = 0;
     /// Argument words that differ between instances (the other tiers).
     std::vector<bool> varies;
     /// Offsets in the staging memory.
@@ -98,6 +102,7 @@ private:
   Expected<void> reserve(Kept &kept, uint64_t bytes, const char *what, bool memoryIsScarce);
   Expected<void> reserveImage(uint64_t copied);
   void writeSlots(const Plan &plan, std::span<const abi::Slot> slots);
+  void writeBatch(std::span<const abi::Slot> slots);
   void writeColumns(const Plan &plan, std::span<const abi::Slot> slots);
   uint32_t batchSlot(const Plan &plan, uint32_t slot) const;
   /// The counters at the start of the image: faults of each launch, then, if any may append hits, hits of each.
@@ -110,6 +115,8 @@ private:
   std::vector<Launch> launchList;
 
   Kept staged, hitMemory;
+  /// Where the whole batch lies in the staging memory, for lists whose slots ask for their number; 0 if there are none.
+  uint64_t batch = 0;
   /// Something in the batch may append hits, and the records that each such launch has room for.
   bool emits = false;
   uint32_t hitCapacity = 0;

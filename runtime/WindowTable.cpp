@@ -17,6 +17,7 @@ struct WindowTable::Group {
   uint8_t type;
   uint8_t words;
   bool memref;
+  bool transient;
   uint32_t word[3];
   /// Memrefs: elements, and the bytes of the buffer that they take.
   uint64_t count, begin, end;
@@ -50,6 +51,7 @@ bool WindowTable::computeKey(std::span<const abi::Slot> slots, const uint16_t *o
       std::copy(words, words + arg.words, group.word);
       if (!group.memref)
         continue;
+      group.transient = buffers[words[0]].access & abi::AccessTransient;
       bool view = arg.kind == ArgType::View;
       uint64_t bytes = buffers[words[0]].bytes;
       group.count = view ? words[2] : bytes >> arg.elementShift;
@@ -62,14 +64,14 @@ bool WindowTable::computeKey(std::span<const abi::Slot> slots, const uint16_t *o
     }
   }
 
-  // Extents: the first group with this element count names them.
+  // Extents: the first group with this element count names them. With them goes whether the memref is transient.
   for (uint32_t i = 0; i < count; ++i) {
     if (!groups[i].memref)
       continue;
     uint32_t first = 0;
     while (!groups[first].memref || groups[first].count != groups[i].count)
       ++first;
-    key.push_back(uint16_t(first));
+    key.push_back(uint16_t(first << 1 | groups[i].transient));
   }
   return true;
 }
@@ -107,7 +109,9 @@ std::unique_ptr<CodeUnit> WindowTable::makeUnit(std::span<const abi::Slot> slots
       signature.extents.push_back(-1);
       continue;
     }
-    uint32_t first = *next++;
+    uint32_t first = *next >> 1;
+    if (*next++ & 1)
+      signature.args[i].access |= abi::AccessTransient;
     if (first == i)
       number[i] = extents++;
     signature.extents.push_back(number[first]);

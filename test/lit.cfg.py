@@ -47,3 +47,16 @@ if os.path.exists("/dev/nvidiactl"):
     config.available_features.add("cuda")
 else:
     lit_config.note("no GPU: tests that need one are unsupported here")
+
+# LDBG() prints nothing in optimised builds.
+if getattr(config, "mk_build_type", None) == "Debug":
+    config.available_features.add("assertions")
+
+# %mlir_opt is the stock mlir-opt with our plugin. Static and sanitized builds have no plugin.
+mlir_opt = os.path.join(config.llvm_tools_dir, "mlir-opt")
+plugin = os.path.join(config.mk_binary_dir, "lib", "MegakernelPlugin.so")
+if os.access(mlir_opt, os.X_OK) and os.path.exists(plugin):
+    config.available_features.add("mlir-opt")
+    config.substitutions.append(("%mk_plugin", plugin))
+    config.substitutions.append(("%mk_test_plugin", os.path.join(config.mk_binary_dir, "lib", "MkTestPlugin.so")))
+    config.substitutions.append(("%mlir_opt", f"{mlir_opt} --load-dialect-plugin={plugin} --load-pass-plugin={plugin}"))

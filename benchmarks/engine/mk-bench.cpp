@@ -6,11 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Two measurements through the public API, with device times as the engine reports them:
+// Three measurements through the public API, with device times as the engine reports them:
 //
 //   drain  2^20 slots of eight random lane opcodes, by the interpreter and by promoted batch kernels;
 //   chain  the eight-op elementwise chain as windows, interpreted and fused, beside kernels written by hand (chain.cu,
-//          given as PTX with --hand), each round one after the other, so that drift of the machine cancels.
+//          given as PTX with --hand), each round one after the other, so that drift of the machine cancels;
+//   bodies an elementwise opcode and a reduction, promoted, with the checks of mk-guard and without.
 //
 // Results are checked: the drain against a plain loop, the chain against the hand-written kernel.
 //
@@ -73,8 +74,9 @@ void heading(const char *text) {
   std::printf("\n%s\n  %-44s %10s %10s %10s %12s\n", text, "", "min us", "median us", "p90 us", "rate");
 }
 
-std::unique_ptr<Engine> open(const std::string &path, const Options &options, bool promote) {
+std::unique_ptr<Engine> open(const std::string &path, const Options &options, bool promote, bool guard = true) {
   OpenOptions open;
+  open.guard = guard;
   open.device = options.device;
   open.promote = promote;
   return check(openEngineFile(path, open));
@@ -128,6 +130,9 @@ uint32_t expected(uint32_t opcode, uint32_t x, uint32_t y, uint32_t z) {
   }
 }
 
+/// The handle of an engine's first buffer, which the slots of the drain name before there is an engine.
+constexpr uint32_t firstBuffer = abi::SystemBufferCount;
+
 void drain(const Options &options) {
   const uint64_t n = options.slots;
   heading(("drain: " + std::to_string(n) + " slots, 8 lane opcodes").c_str());
@@ -142,14 +147,14 @@ void drain(const Options &options) {
                   opcode,
                   0,
                   abi::PriorityNormal,
-                  {1, uint32_t(i), x, y, z, 0, 0, 0, 0, 0, 0, 0}};
+                  {firstBuffer, uint32_t(i), x, y, z, 0, 0, 0, 0, 0, 0, 0}};
       want[i] = expected(opcode, x, y, z);
     }
     for (bool promote : {false, true}) {
       auto engine = open(options.sources + "/drain.mlir", options, promote);
       BufferHandle out = check(engine->allocate(ElementType::I32, n));
-      if (out != 1)
-        fail("the first buffer has handle " + std::to_string(out) + ", not 1");
+      if (out != firstBuffer)
+        fail("the first buffer has handle " + std::to_string(out) + ", not " + std::to_string(firstBuffer));
       Batch batch(engine->isa());
       batch.addSlots(slots);
       run(*engine, batch);
@@ -278,6 +283,67 @@ void chain(const Options &options) {
   }
 }
 
+/// Promoted opcodes over views of 'tile' floats, with the checks of mk-guard and without, round by round.
+void bodies(const Options &options) {
+  uint64_t n = options.floats;
+  std::vector<float> x(n), y(n);
+  std::mt19937 rng(2);
+  for (uint64_t i = 0; i < n; ++i) {
+    x[i] = float(rng()) * 0x1p-31f - 1.0f;
+    y[i] = float(rng()) * 0x1p-31f - 1.0f;
+  }
+  heading(
+      ("bodies: promoted opcodes over " + std::to_string(n >> 20) + " Mi floats (rate: bytes that must move)").c_str());
+  for (uint64_t tile : {1024, 32768})
+    for (const char *opcode : {"add", "dot"}) {
+      const bool isDot = opcode == std::string("dot");
+      struct Variant {
+        std::unique_ptr<Engine> engine;
+        std::unique_ptr<Batch> batch;
+        BufferHandle out;
+        Stats stats;
+        std::vector<float> result;
+      } variants[2];
+      for (Variant &variant : variants) {
+        const bool guard = &variant == variants;
+        variant.engine = open(options.sources + "/bodies.mlir", options, true, guard);
+        Engine &engine = *variant.engine;
+        BufferHandle bx = check(engine.allocate(ElementType::F32, n)), by = check(engine.allocate(ElementType::F32, n));
+        variant.out = check(engine.allocate(ElementType::F32, n));
+        check(engine.write(bx, 0, std::as_bytes(std::span(x))));
+        check(engine.write(by, 0, std::as_bytes(std::span(y))));
+        variant.batch = std::make_unique<Batch>(engine.isa());
+        for (uint64_t at = 0; at < n; at += tile) {
+          View views[] = {{bx, uint32_t(at), uint32_t(tile)}, {by, uint32_t(at), uint32_t(tile)}};
+          Arg add[] = {views[0], views[1], View{variant.out, uint32_t(at), uint32_t(tile)}};
+          Arg dot[] = {views[0], views[1], View{variant.out}, at / tile};
+          check(variant.batch->add(opcode, isDot ? std::span<const Arg>(dot) : std::span<const Arg>(add)));
+        }
+        run(engine, *variant.batch);
+        engine.waitForPromotions();
+      }
+      for (unsigned i = 0; i < options.rounds; ++i)
+        for (Variant &variant : variants) {
+          double seconds = tierSeconds(run(*variant.engine, *variant.batch), Tier::Opcode);
+          if (seconds < 0)
+            fail(std::string(opcode) + " was not promoted");
+          variant.stats.add(seconds);
+        }
+      for (Variant &variant : variants) {
+        variant.result.resize(n);
+        check(variant.engine->read(variant.out, 0, std::as_writable_bytes(std::span(variant.result))));
+      }
+      if (std::memcmp(variants[0].result.data(), variants[1].result.data(), n * 4) != 0)
+        fail("guarded and unguarded code differ");
+      const double bytes = (isDot ? 8.0 : 12.0) * n;
+      std::string what = std::string(opcode) + ", tiles of " + std::to_string(tile);
+      row(what + ", guarded", variants[0].stats, bytes, "GB/s");
+      row(what + ", without checks", variants[1].stats, bytes, "GB/s");
+      std::printf("  guarded / without checks: %.3f (medians)\n",
+                  variants[0].stats.at(0.5) / variants[1].stats.at(0.5));
+    }
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -313,5 +379,6 @@ int main(int argc, char **argv) {
     options.floats = device->info().target.kind == CodeTarget::Nvptx ? uint64_t(1) << 25 : uint64_t(1) << 20;
   drain(options);
   chain(options);
+  bodies(options);
   return 0;
 }

@@ -25,6 +25,11 @@ struct OpenOptions : EngineOptions {
   std::string device = "auto";
   /// LLVM's optimisation level for all code, 0 to 3.
   unsigned optLevel = 3;
+  /// Adds the built-in opcodes to the ISA (docs/Prelude.md).
+  bool prelude = false;
+  /// Checks what a body does with its arguments and data (mk-guard). Without the checks a bad index or divisor, or an
+  /// endless loop, ends the process or never ends: for measurements, and for slots that are trusted entirely.
+  bool guard = true;
 };
 
 /// Opens an engine for the ISA in 'source' (MLIR text). 'name' stands for it in messages. Malformed with the parser's

@@ -17,7 +17,8 @@ using namespace mk;
 
 Expected<std::unique_ptr<Engine>> mk::openEngine(std::string_view source, std::string_view name,
                                                  const OpenOptions &options) {
-  auto compiler = Compiler::create(source, name, {.optLevel = options.optLevel});
+  auto compiler = Compiler::create(source, name,
+                                   {.optLevel = options.optLevel, .prelude = options.prelude, .guard = options.guard});
   if (!compiler)
     return tl::unexpected(compiler.error());
   auto device = createDevice(options.device);

@@ -16,14 +16,13 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
 #include "llvm/IR/Intrinsics.h"
 #include "llvm/IR/LegacyPassManager.h"
-#include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
-#include "llvm/Target/TargetMachine.h"
 
 using namespace mlir;
 using namespace mk;
@@ -45,6 +44,13 @@ llvm::Expected<std::unique_ptr<llvm::Module>> mk::translateToLLVM(Operation *mod
   std::unique_ptr<llvm::Module> result = translateModuleToLLVMIR(module, context, "megakernel");
   if (!result)
     return llvm::createStringError("translation to LLVM IR failed");
+  for (llvm::Function &function : *result) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", machine.getTargetCPU());
+    if (StringRef features = machine.getTargetFeatureString(); !features.empty())
+      function.addFnAttr("target-features", features);
+  }
   return result;
 }
 
@@ -106,7 +112,21 @@ static llvm::Expected<std::pair<gpu::GPUModuleOp, NVVM::NVVMTargetAttr>> findGpu
   return llvm::createStringError("gpu.module has no #nvvm.target");
 }
 
-llvm::Expected<std::string> mk::translateToPtx(ModuleOp module, unsigned optLevel) {
+static llvm::CodeGenOptLevel codeGenLevel(unsigned optLevel) {
+  return optLevel == 0 ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default;
+}
+
+/// LLVM IR of 'op' for 'machine'.
+static llvm::Expected<TargetCode> translateFor(std::unique_ptr<llvm::TargetMachine> machine, Operation *op) {
+  TargetCode code{std::make_unique<llvm::LLVMContext>(), std::move(machine), nullptr};
+  auto module = translateToLLVM(op, *code.context, *code.machine);
+  if (!module)
+    return module.takeError();
+  code.module = std::move(*module);
+  return code;
+}
+
+llvm::Expected<TargetCode> mk::translateToNvptx(ModuleOp module, unsigned optLevel) {
   static const bool initialized = [] {
     LLVMInitializeNVPTXTargetInfo();
     LLVMInitializeNVPTXTarget();
@@ -133,18 +153,33 @@ llvm::Expected<std::string> mk::translateToPtx(ModuleOp module, unsigned optLeve
   if (!subtarget || !subtarget->isCPUStringValid(chip))
     return llvm::createStringError("chip '%s' is not one that LLVM's NVPTX back end knows, such as sm_80 or sm_90",
                                    chip.c_str());
-  auto level = optLevel == 0 ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default;
-  std::unique_ptr<llvm::TargetMachine> machine(
-      llvmTarget->createTargetMachine(triple, chip, /*Features=*/"", options, std::nullopt, std::nullopt, level));
+  std::unique_ptr<llvm::TargetMachine> machine(llvmTarget->createTargetMachine(
+      triple, chip, /*Features=*/"", options, std::nullopt, std::nullopt, codeGenLevel(optLevel)));
+  auto code = translateFor(std::move(machine), gpuModule);
+  if (code)
+    replaceExactFunctions(*code->module);
+  return code;
+}
 
-  llvm::LLVMContext context;
-  auto llvmModule = translateToLLVM(gpuModule, context, *machine);
-  if (!llvmModule)
-    return llvmModule.takeError();
-  llvm::Module &code = **llvmModule;
-  replaceExactFunctions(code);
-  optimize(code, *machine, optLevel);
-  for (llvm::Function &function : code)
+llvm::Expected<TargetCode> mk::translateToHost(ModuleOp module, unsigned optLevel) {
+  llvm::InitializeNativeTarget();
+  auto builder = llvm::orc::JITTargetMachineBuilder::detectHost();
+  if (!builder)
+    return builder.takeError();
+  setStrictArithmetic(builder->getOptions());
+  builder->setCodeGenOptLevel(codeGenLevel(optLevel));
+  auto machine = builder->createTargetMachine();
+  if (!machine)
+    return machine.takeError();
+  return translateFor(std::move(*machine), module);
+}
+
+llvm::Expected<std::string> mk::translateToPtx(ModuleOp module, unsigned optLevel) {
+  auto code = translateToNvptx(module, optLevel);
+  if (!code)
+    return code.takeError();
+  optimize(*code->module, *code->machine, optLevel);
+  for (llvm::Function &function : *code->module)
     if (function.isDeclaration() && !function.isIntrinsic() && !function.use_empty())
       return llvm::createStringError("code calls '%s', a function of NVIDIA's libdevice, which is not linked yet; "
                                      "write it with arith operations",
@@ -153,8 +188,8 @@ llvm::Expected<std::string> mk::translateToPtx(ModuleOp module, unsigned optLeve
   SmallString<0> text;
   llvm::raw_svector_ostream stream(text);
   llvm::legacy::PassManager codegen;
-  if (machine->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
+  if (code->machine->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
     return llvm::createStringError("the NVPTX back end cannot write PTX text");
-  codegen.run(code);
+  codegen.run(*code->module);
   return text.str().str();
 }

@@ -96,3 +96,30 @@ mk.opcode @emits code(66) scope(lane) (%a: i32, %b: i32) {
   mk.emit %a, %b, %a issue(2)
   mk.return
 }
+
+// CHECK-LABEL: mk.opcode @engine
+// CHECK: mk.memory control : memref<?xi32>
+// CHECK: mk.memory debug : memref<?xi32>
+// CHECK: mk.buffer %{{.*}} : memref<?xf32>
+// CHECK: mk.slot_info index
+// CHECK: mk.slot_info tenant
+mk.opcode @engine code(67) scope(lane) (%handle: i32) {
+  %control = mk.memory control : memref<?xi32>
+  %debug = mk.memory debug : memref<?xi32>
+  %buffer = mk.buffer %handle : memref<?xf32>
+  %index = mk.slot_info index
+  %tenant = mk.slot_info tenant
+  mk.return
+}
+
+// A terminator that is written out is the implied one.
+// CHECK-LABEL: mk.kernel @yields
+// CHECK: mk.single {
+// CHECK-NEXT: }
+mk.kernel @yields scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %h: i64, %i: i64,
+                               %j: i64) {
+  mk.single {
+    mk.yield
+  }
+  mk.return
+}

@@ -156,6 +156,20 @@ mk.window @fused () fused(1) scope(lane) {
 
 // -----
 
+// window_c3
+// expected-error @below {{'mk.window' op answers 256 slots, but a window has 1 to 255}}
+mk.window @many () fused(256) scope(lane) {
+}
+
+// -----
+
+// window_c3
+// expected-error @below {{'mk.window' op answers 0 slots, but a window has 1 to 255}}
+mk.window @none () fused(0) scope(lane) {
+}
+
+// -----
+
 // window_c4
 mk.opcode @one code(64) scope(lane) (%x: i32) {
   mk.return
@@ -347,4 +361,46 @@ mk.opcode @one code(64) scope(lane) () {
 // expected-error @below {{'mk.window' op name has other characters}}
 mk.window @"two words" () {
   mk.issue @one()
+}
+
+// -----
+
+// opcode_c1
+// expected-error @below {{'mk.opcode' op is builtin, but 64 is not the number of a built-in opcode}}
+mk.opcode builtin @mk.mine code(64) scope(lane) () {
+  mk.return
+}
+
+// -----
+
+// opcode_c6
+// expected-error @below {{'mk.opcode' op is builtin, but its name does not begin with mk.}}
+mk.opcode builtin @nop code(0) scope(lane) () {
+  mk.return
+}
+
+// -----
+
+// opcode_c6
+// expected-error @below {{'mk.opcode' op name begins with mk., which is reserved for builtin opcodes}}
+mk.opcode @mk.mine code(64) scope(lane) () {
+  mk.return
+}
+
+// -----
+
+// memory_c1
+mk.opcode @memory code(64) scope(lane) () {
+  // expected-error @below {{'mk.memory' op gives 'memref<4xi32>', but memory of the engine is memref<?xi32>}}
+  %m = mk.memory control : memref<4xi32>
+  mk.return
+}
+
+// -----
+
+// buffer_c1
+mk.opcode @buffer code(64) scope(lane) (%handle: i32) {
+  // expected-error @below {{'mk.buffer' op gives 'memref<4xi32>', but a handle stands for memref<?xT> of a type that a buffer holds}}
+  %m = mk.buffer %handle : memref<4xi32>
+  mk.return
 }

@@ -3,7 +3,7 @@
 // RUN: mk-opt %s --mk-guard --split-input-file --verify-diagnostics
 
 mk.opcode @copy code(64) scope(lane) (%x: memref<?xi32>, %z: memref<?xi32>) {
-  // expected-error @below {{'memref.copy' op touches memory in a way that mk-guard cannot check; use memref.load, memref.store or memref.atomic_rmw}}
+  // expected-error @below {{'memref.copy' op touches memory in a way that mk-guard cannot check; use memref.load, memref.store, memref.atomic_rmw, memref.generic_atomic_rmw, vector.load or vector.store}}
   memref.copy %x, %z : memref<?xi32> to memref<?xi32>
   mk.return
 }
@@ -12,7 +12,7 @@ mk.opcode @copy code(64) scope(lane) (%x: memref<?xi32>, %z: memref<?xi32>) {
 
 mk.opcode @cast code(64) scope(lane) (%x: memref<?xi32>, %i: index) {
   %y = memref.cast %x : memref<?xi32> to memref<4xi32>
-  // expected-error @below {{'memref.load' op accesses memory that is neither an argument nor a memref.alloca, which mk-guard cannot check}}
+  // expected-error @below {{'memref.load' op accesses memory that is no argument, memref.alloca or mk.memory, which mk-guard cannot check}}
   %v = memref.load %y[%i] : memref<4xi32>
   mk.return
 }
@@ -22,7 +22,7 @@ mk.opcode @cast code(64) scope(lane) (%x: memref<?xi32>, %i: index) {
 mk.opcode @divide_vectors code(64) scope(lane) (%x: i32, %y: i32) {
   %a = vector.broadcast %x : i32 to vector<4xi32>
   %b = vector.broadcast %y : i32 to vector<4xi32>
-  // expected-error @below {{'arith.divui' op divides vectors, which mk-guard cannot check yet; divide the elements}}
+  // expected-error @below {{'arith.divui' op divides vectors, which mk-guard cannot check; divide the elements}}
   %q = arith.divui %a, %b : vector<4xi32>
   mk.return
 }
@@ -32,7 +32,7 @@ mk.opcode @divide_vectors code(64) scope(lane) (%x: i32, %y: i32) {
 mk.opcode @shift_vectors code(64) scope(lane) (%x: i32, %y: i32) {
   %a = vector.broadcast %x : i32 to vector<4xi32>
   %b = vector.broadcast %y : i32 to vector<4xi32>
-  // expected-error @below {{'arith.shli' op shifts vectors, which mk-guard cannot check yet; shift the elements}}
+  // expected-error @below {{'arith.shli' op shifts vectors, which mk-guard cannot check; shift the elements}}
   %q = arith.shli %a, %b : vector<4xi32>
   mk.return
 }
@@ -91,7 +91,37 @@ mk.opcode @large_scratch code(64) scope(lane) () {
 
 mk.opcode @convert_vectors code(64) scope(lane) (%x: f32) {
   %v = vector.broadcast %x : f32 to vector<4xf32>
-  // expected-error @below {{'arith.fptosi' op converts vectors, which mk-guard cannot check yet; convert the elements}}
+  // expected-error @below {{'arith.fptosi' op converts vectors, which mk-guard cannot check; convert the elements}}
   %i = arith.fptosi %v : vector<4xf32> to vector<4xi32>
+  mk.return
+}
+
+// -----
+
+mk.opcode @checked_atomic code(64) scope(lane) (%m: memref<?xi32>, %i: index, %d: i32) {
+  %old = memref.generic_atomic_rmw %m[%i] : memref<?xi32> {
+  ^bb0(%current: i32):
+    // expected-error @below {{'arith.divui' op needs a check, for which there is no place in memref.generic_atomic_rmw; compute it before}}
+    %q = arith.divui %current, %d : i32
+    memref.atomic_yield %q : i32
+  }
+  mk.return
+}
+
+// -----
+
+mk.opcode @wide_vector code(64) scope(lane) (%m: memref<?xi32>, %i: index) {
+  %a = memref.alloca() : memref<4x4xi32>
+  // expected-error @below {{'vector.load' op does not access elements of a memref of one dimension, which mk-guard cannot check}}
+  %v = vector.load %a[%i, %i] : memref<4x4xi32>, vector<2x2xi32>
+  mk.return
+}
+
+// -----
+
+mk.opcode @position code(64) scope(lane) (%m: memref<?xi32>, %i: index) {
+  %v = arith.constant dense<1> : vector<4xi32>
+  // expected-error @below {{'vector.extract' op has a position that is not constant, which mk-guard cannot check; use memref.alloca}}
+  %x = vector.extract %v[%i] : i32 from vector<4xi32>
   mk.return
 }

@@ -34,7 +34,7 @@ mk.kernel @lane scope(lane) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64
 }
 
 // Block scope: items over CTAs, the loop over threads. The team shares the fault word; the smallest wins.
-// CHECK: gpu.func @block({{.*}}) workgroup(%[[CELLS:.*]] : memref<1xi64, #gpu.address_space<workgroup>>) kernel
+// CHECK: gpu.func @block({{.*}}) workgroup(%[[CELLS:.*]] : memref<1xi64, #gpu.address_space<workgroup>> {{{.*}}}) kernel
 // CHECK: %[[BID:.*]] = gpu.block_id x
 // CHECK: %[[GRID:.*]] = gpu.grid_dim x
 // CHECK: scf.for %{{.*}} = %[[BID]] to %{{.*}} step %[[GRID]]

@@ -7,12 +7,23 @@
 //===----------------------------------------------------------------------===//
 
 #include "mk/Passes/Passes.h"
+#include "mk/Support/RunTool.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "llvm/Support/CommandLine.h"
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mk::registerAllDialects(registry);
   mk::registerAllPasses();
-  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Megakernel pass driver\n", registry));
+  std::string header = mlir::registerCLIOptions("Megakernel pass driver\n", registry);
+#ifdef MK_LINK_STATIC
+  // A plugin brings the shared libraries of MLIR along, and a program that holds MLIR twice crashes.
+  for (llvm::StringRef name : {"load-dialect-plugin", "load-pass-plugin"})
+    llvm::cl::getRegisteredOptions()[name]->removeArgument();
+#endif
+  auto [input, output] = mlir::parseCLIOptions(argc, argv, header);
+  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, input, output, registry));
 }
+
+int main(int argc, char **argv) { return mk::runTool(argc, argv, run); }

@@ -225,6 +225,19 @@ static void printHits(const Report &report, llvm::raw_ostream &os) {
   os << "  total: " << plural(hits.total, "hit") << ", " << hits.dropped << " dropped for lack of room\n";
 }
 
+static void printControl(const ControlRecord &control, llvm::raw_ostream &os) {
+  os << llvm::formatv("\ncontrol\n  epoch {0}, shutdown {1}\n", control.words[abi::ControlEpoch],
+                      control.words[abi::ControlShutdown]);
+  for (auto [i, word] : llvm::enumerate(llvm::ArrayRef(control.words).drop_front(abi::ControlObservable)))
+    if (word)
+      os << llvm::formatv("  observable {0}: {1}\n", i, word);
+  for (const DebugRecord &record : control.log.records)
+    os << llvm::formatv("  PRINTF slot {0}: format {1} with {2} and {3}\n", record.slot, record.format, record.a,
+                        record.b);
+  if (control.log.dropped)
+    os << "  " << plural(control.log.dropped, "record") << " dropped for lack of room\n";
+}
+
 static void printVerification(const Verification &verification, llvm::raw_ostream &os) {
   os << "\nverify\n";
   if (verification.isEqual()) {
@@ -243,6 +256,8 @@ void mk::printReport(const Report &report, llvm::raw_ostream &os) {
   printPromotions(report, os);
   printFaults(report, os);
   printHits(report, os);
+  if (report.control)
+    printControl(*report.control, os);
   if (report.verification)
     printVerification(*report.verification, os);
 }
@@ -329,6 +344,16 @@ static json::Value toJson(const HitLog &hits) {
   return json::Object{{"total", hits.total}, {"dropped", hits.dropped}, {"first", std::move(first)}};
 }
 
+static json::Value toJson(const ControlRecord &control) {
+  json::Array records;
+  for (const DebugRecord &record : control.log.records)
+    records.push_back(json::Object{{"format", record.format}, {"a", record.a}, {"b", record.b}, {"slot", record.slot}});
+  return json::Object{{"epoch", control.words[abi::ControlEpoch]},
+                      {"shutdown", control.words[abi::ControlShutdown]},
+                      {"observables", json::Array(llvm::ArrayRef(control.words).drop_front(abi::ControlObservable))},
+                      {"debug", json::Object{{"records", std::move(records)}, {"dropped", control.log.dropped}}}};
+}
+
 void mk::printJson(const Report &report, llvm::raw_ostream &os) {
   json::Array waves, promotions, heat;
   for (const WaveGroup &group : report.run.groups)
@@ -350,6 +375,8 @@ void mk::printJson(const Report &report, llvm::raw_ostream &os) {
                     {"heat", std::move(heat)},
                     {"faults", toJson(report.run.faults)},
                     {"hits", toJson(report.run.hits)}};
+  if (report.control)
+    root["control"] = toJson(*report.control);
   if (const std::optional<Verification> &verification = report.verification) {
     json::Object object{{"equal", verification->isEqual()},
                         {"bytes", verification->buffers.bytes},
@@ -363,4 +390,31 @@ void mk::printJson(const Report &report, llvm::raw_ostream &os) {
     root["verify"] = std::move(object);
   }
   os << llvm::formatv("{0:2}", json::Value(std::move(root))) << "\n";
+}
+
+void mk::printProfile(const Report &report, llvm::raw_ostream &os) {
+  uint64_t longest = 0;
+  for (const WaveGroup &group : report.run.groups)
+    longest = std::max<uint64_t>(longest, group.request.queueLen);
+  llvm::json::OStream json(os, /*IndentSize=*/2);
+  auto counts = [&](Tier tier) {
+    json.object([&] {
+      for (const HeatRow &row : report.heat)
+        if (row.tier == tier && row.evidence)
+          json.attribute(row.what, row.evidence);
+    });
+  };
+  json.object([&] {
+    json.attribute("version", 1);
+    json.attribute("milliseconds", uint64_t(report.run.seconds * 1e3));
+    json.attribute("slots", report.run.slots);
+    json.attribute("longest_queue", longest);
+    json.attributeBegin("opcodes");
+    counts(Tier::Opcode);
+    json.attributeEnd();
+    json.attributeBegin("windows");
+    counts(Tier::Window);
+    json.attributeEnd();
+  });
+  os << '\n';
 }

@@ -33,6 +33,13 @@ struct Verification {
   bool isEqual() const { return buffers.difference.empty() && faults.difference.empty() && hits.difference.empty(); }
 };
 
+/// What built-in opcodes left behind (--prelude).
+struct ControlRecord {
+  /// All control words.
+  std::vector<uint32_t> words;
+  DebugLog log;
+};
+
 /// All that there is to report.
 struct Report {
   std::string isaFile;
@@ -42,6 +49,7 @@ struct Report {
   RunRecord run;
   std::vector<Promotion> promotions;
   std::vector<HeatRow> heat;
+  std::optional<ControlRecord> control;
   std::optional<Verification> verification;
 };
 
@@ -51,6 +59,8 @@ void printHeading(const Report &report, uint64_t waves, uint64_t slots, llvm::ra
 void printReport(const Report &report, llvm::raw_ostream &os);
 /// Everything as one JSON object.
 void printJson(const Report &report, llvm::raw_ostream &os);
+/// How often opcodes and windows ran, as docs/Profile.md describes it.
+void printProfile(const Report &report, llvm::raw_ostream &os);
 
 } // namespace mk
 

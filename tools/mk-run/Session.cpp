@@ -276,6 +276,8 @@ Expected<Comparison> Session::compareBuffers(Session &reference) {
   std::vector<std::byte> other;
   for (size_t i = 0; i < handles.size() && comparison.difference.empty(); ++i) {
     const BufferSpec &spec = theWorkload->buffers[i];
+    if (spec.access & abi::AccessTransient)
+      continue;
     uint32_t width = elementBytes(spec.type);
     auto compare = [&](uint64_t at, llvm::ArrayRef<std::byte> piece) -> Expected<void> {
       other.resize(piece.size());

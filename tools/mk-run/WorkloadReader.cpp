@@ -362,7 +362,7 @@ private:
 
   bool buffer(const json::Value &found, const std::string &path) {
     const json::Object *object =
-        this->object(found, path, "a buffer", {"name", "type", "count", "fill", "access", "tenants"});
+        this->object(found, path, "a buffer", {"name", "type", "count", "fill", "access", "tenants", "transient"});
     if (!object)
       return false;
     BufferSpec spec;
@@ -406,6 +406,13 @@ private:
       if (!access)
         return wrong(path + ".access", *value, R"("read", "write" or "read_write")");
       spec.access = *access;
+    }
+    if (const json::Value *value = object->get("transient")) {
+      std::optional<bool> transient = value->getAsBoolean();
+      if (!transient)
+        return wrong(path + ".transient", *value, "true or false");
+      if (*transient)
+        spec.access |= abi::AccessTransient;
     }
     if (const json::Value *value = object->get("tenants")) {
       const json::Array *list = array(*value, path + ".tenants", "tenant ids");

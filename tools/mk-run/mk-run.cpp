@@ -61,6 +61,12 @@ static cl::list<std::string> dumps("dump", cl::value_desc("NAME:file.npy"),
 static cl::opt<std::string> traceFile("trace",
                                       cl::desc("Write the waves and promotions with their evidence, for Perfetto"),
                                       cl::value_desc("file.json"), cl::cat(category));
+static cl::opt<std::string> profileFile("profile",
+                                        cl::desc("Write how often opcodes and windows ran, for mk-opt --mk-promote"),
+                                        cl::value_desc("file.json"), cl::cat(category));
+static cl::opt<bool> prelude("prelude",
+                             cl::desc("Add the built-in opcodes to the ISA, and report what they left behind"),
+                             cl::cat(category));
 static cl::opt<bool> asJson("json", cl::desc("Report on stdout as one JSON object"), cl::cat(category));
 
 static cl::extrahelp exitCodes(R"(
@@ -162,9 +168,20 @@ static Expected<Verification> verifyRun(Session &session, const Workload &worklo
   verification.buffers = *buffers;
   verification.faults = compareFaults(run.faults, record->faults);
   verification.hits = compareHits(run.hits, record->hits);
-  verification.bufferCount = workload.buffers.size();
+  verification.bufferCount = llvm::count_if(
+      workload.buffers, [](const BufferSpec &buffer) { return !(buffer.access & abi::AccessTransient); });
   verification.seconds = record->seconds;
   return verification;
+}
+
+static Expected<ControlRecord> readControl(Engine &engine, uint32_t observables) {
+  Expected<std::vector<uint32_t>> words = engine.readControl(0, abi::ControlObservable + observables);
+  if (!words)
+    return tl::unexpected<Error>(words.error());
+  Expected<DebugLog> log = engine.readDebugLog();
+  if (!log)
+    return tl::unexpected<Error>(log.error());
+  return ControlRecord{std::move(*words), std::move(*log)};
 }
 
 static Expected<ExitCode> run() {
@@ -187,6 +204,7 @@ static Expected<ExitCode> run() {
   options.promote = !noPromote;
   options.autotune = autotune;
   options.optLevel = optLevel;
+  options.prelude = prelude;
   Progress progress;
   Expected<std::unique_ptr<Session>> session = Session::open(isaFile, *workload, options, progress);
   if (!session)
@@ -213,6 +231,13 @@ static Expected<ExitCode> run() {
     trace = std::move(*opened);
     runOptions.trace = trace.get();
   }
+  std::unique_ptr<llvm::raw_fd_ostream> profile;
+  if (!profileFile.empty()) {
+    std::error_code error;
+    profile = std::make_unique<llvm::raw_fd_ostream>(profileFile, error);
+    if (error)
+      return makeError(ErrorCode::NotFound, "--profile: cannot write '" + profileFile + "': " + error.message());
+  }
   Expected<RunRecord> record = (*session)->run(runOptions, progress);
   if (!record)
     return tl::unexpected<Error>(record.error());
@@ -224,6 +249,14 @@ static Expected<ExitCode> run() {
       trace->promotion(promotion);
   trace.reset();
   report.heat = (*session)->engine().heat();
+  if (prelude) {
+    Expected<ControlRecord> control = readControl((*session)->engine(), options.observables);
+    if (!control)
+      return tl::unexpected<Error>(control.error());
+    report.control = std::move(*control);
+  }
+  if (profile)
+    printProfile(report, *profile);
   if (verify) {
     Expected<Verification> verification = verifyRun(**session, *workload, report.run, options, runOptions, progress);
     if (!verification)

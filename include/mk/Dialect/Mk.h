@@ -49,11 +49,26 @@ namespace mk {
 /// Argument words that a value of 'type' takes in a slot; 0 for a type that an opcode cannot take.
 unsigned argumentWords(mlir::Type type);
 
+/// Size of an element of that type in a buffer, in bytes.
+unsigned elementBytes(mlir::Type type);
+
+/// The memref behind a chain of memref.distinct_objects.
+mlir::Value sourceOf(mlir::Value memref);
+
 /// True for memref<?xT, strided<[1], offset: ?>>.
 bool isViewType(mlir::Type type);
 
 /// abi::BufferAccess bits that the body of an opcode or window needs for its memref argument 'index'.
 unsigned requiredAccess(mlir::FunctionOpInterface op, unsigned index);
+/// The same for any memref.
+unsigned requiredAccess(mlir::Value memref);
+
+/// True for an opcode or window that may get code of its own: no builtin, and nothing in it needs memory of the engine
+/// or knows its slot.
+bool isPromotable(mlir::FunctionOpInterface op);
+
+/// Arguments at the end that may be left out (mk.optional).
+unsigned optionalArguments(mlir::FunctionOpInterface op);
 
 } // namespace mk
 

@@ -9,6 +9,7 @@
 #ifndef MK_DIALECT_MKOPS_TD
 #define MK_DIALECT_MKOPS_TD
 
+include "mk/Dialect/MkAttrs.td"
 include "mk/Dialect/MkDialect.td"
 include "mlir/Interfaces/FunctionInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
@@ -64,16 +65,18 @@ def Mk_OpcodeOp : Mk_FunctionLikeOp<"opcode", [DeclareOpInterfaceMethods<SymbolU
 
     Arguments are decoded from the argument words of the slot, in order: i1, i8, i16, i32, f16, bf16, f32 and index
     (zero-extended) take one word, i64 and f64 two (low word first), `memref<?xT>` one (a buffer handle), and the view
-    `memref<?xT, strided<[1], offset: ?>>` three (handle, element offset, element count).
+    `memref<?xT, strided<[1], offset: ?>>` three (handle, element offset, element count). The last arguments may have
+    the attribute `mk.optional`: who publishes a slot can leave them out, and their words are 0.
 
     Constraints:
-    * (opcode_c1) the code lies in the user range: 8 to 0xFFEF or 0x10000 to 0x7FFFFFFF;
+    * (opcode_c1) the code lies in the user range: 8 to 0xFFEF or 0x10000 to 0x7FFFFFFF; with `builtin` it is one of the
+      built-in numbers;
     * (opcode_c2) no other opcode of the module has the same code;
     * (opcode_c3) each argument has one of the types above;
     * (opcode_c4) the arguments take at most 12 words;
     * (opcode_c5) there are no results, and the body ends in `mk.return`;
     * (opcode_c6) the name consists of letters, digits, `_`, `$` and `.`, as those of PTX do, and does not begin with
-      `mk_`, as those of kernels do.
+      `mk_`, as those of kernels do; it begins with `mk.` exactly if the opcode is `builtin`.
 
     Example:
 
@@ -90,6 +93,7 @@ def Mk_OpcodeOp : Mk_FunctionLikeOp<"opcode", [DeclareOpInterfaceMethods<SymbolU
                        TypeAttrOf<FunctionType>:$function_type,
                        I32Attr:$code,
                        Mk_ScopeAttr:$scope,
+                       UnitAttr:$builtin,
                        OptionalAttr<DictArrayAttr>:$arg_attrs,
                        OptionalAttr<DictArrayAttr>:$res_attrs);
   let hasVerifier = 1;
@@ -113,7 +117,7 @@ def Mk_WindowOp : Mk_FunctionLikeOp<"window"> {
     Constraints:
     * (window_c1) each argument has a type that an opcode could take;
     * (window_c2) `extents` has one entry for each argument, and gives groups to memrefs only;
-    * (window_c3) there is at least one issue and at most 255, and none once `fused` is present;
+    * (window_c3) there are 1 to 255 issues; once `fused` is present, none, and the slots are as many;
     * (window_c4) without `fused` there is nothing but issues;
     * (window_c5) the name is one that an opcode could have.
 
@@ -220,6 +224,71 @@ def Mk_EmitOp : Mk_Op<"emit", [MemoryEffects<[MemWrite<Mk_HitResource>]>]> {
   let arguments = (ins Variadic<I32>:$values, OptionalAttr<I32Attr>:$issue);
   let assemblyFormat = "$values (`issue` `(` $issue^ `)`)? attr-dict";
   let hasVerifier = 1;
+}
+
+def Mk_MemoryOp : Mk_Op<"memory", [Pure]> {
+  let summary = "memory that belongs to the engine";
+  let description = [{
+    `control` is the array of control words with the observables behind it, `debug` the log of PRINTF. An engine without
+    them has arrays of no elements.
+
+    An opcode that uses it is interpreted and never promoted.
+
+    Constraints:
+    * (memory_c1) the result is `memref<?xi32>`.
+
+    Example:
+
+    ```mlir
+    %control = mk.memory control : memref<?xi32>
+    ```
+  }];
+  let arguments = (ins Mk_MemoryAttr:$kind);
+  let results = (outs MemRefRankOf<[I32], [1]>:$memory);
+  let assemblyFormat = "$kind attr-dict `:` type($memory)";
+  let hasVerifier = 1;
+}
+
+def Mk_BufferOp : Mk_Op<"buffer", [Pure]> {
+  let summary = "the buffer of a handle that a slot names";
+  let description = [{
+    For a handle that may be absent or wrong, which as an argument of type memref would be a fault before the body runs.
+    Where there is no such buffer, or the tenant or the access that the uses need is not allowed, the result has no
+    elements.
+
+    An opcode that uses it is interpreted and never promoted.
+
+    Constraints:
+    * (buffer_c1) the result is a `memref<?xT>` that an opcode could take.
+
+    Example:
+
+    ```mlir
+    %table = mk.buffer %handle : memref<?xi32>
+    ```
+  }];
+  let arguments = (ins I32:$handle);
+  let results = (outs AnyMemRef:$buffer);
+  let assemblyFormat = "$handle attr-dict `:` type($buffer)";
+  let hasVerifier = 1;
+}
+
+def Mk_SlotInfoOp : Mk_Op<"slot_info", [Pure]> {
+  let summary = "what a slot knows of itself";
+  let description = [{
+    `index` is the number of the slot in its batch, `tenant` that of the tenant who published it.
+
+    An opcode that uses it is interpreted and never promoted.
+
+    Example:
+
+    ```mlir
+    %tenant = mk.slot_info tenant
+    ```
+  }];
+  let arguments = (ins Mk_SlotFieldAttr:$field);
+  let results = (outs I32:$value);
+  let assemblyFormat = "$field attr-dict";
 }
 
 } // opDocGroup = OpcodeOps

@@ -29,6 +29,10 @@ namespace mk {
 struct CompilerOptions {
   /// LLVM's optimisation level, 0 to 3.
   unsigned optLevel = 3;
+  /// Adds the built-in opcodes to the ISA (docs/Prelude.md).
+  bool prelude = false;
+  /// Runs mk-guard over the bodies. Without it a slot whose arguments are wrong ends the process.
+  bool guard = true;
 };
 
 /// Thread safety: requests may come from several threads; they are compiled one at a time.
@@ -42,6 +46,7 @@ public:
 
   const Isa &isa() const override;
   Expected<KernelCode> compileInterpreter(const CodeTarget &target, Scope scope) override;
+  Expected<KernelCode> compilePackedInterpreter(const CodeTarget &target) override;
   Expected<KernelCode> compileOpcode(const CodeTarget &target, uint32_t opcode) override;
   Expected<KernelCode> compileWindow(const CodeTarget &target, const WindowSignature &window) override;
 

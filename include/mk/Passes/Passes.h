@@ -33,10 +33,13 @@ namespace mk {
 /// Which kernels a lowering pipeline makes.
 struct LoweringOptions : mlir::PassPipelineOptions<LoweringOptions> {
   Option<bool> interpreter{*this, "interpreter", llvm::cl::desc("make the interpreters"), llvm::cl::init(true)};
-  Option<std::string> scope{*this, "scope", llvm::cl::desc("which interpreters: lane, block or all"),
+  Option<std::string> scope{*this, "scope", llvm::cl::desc("which interpreters: lane, block, packed or all"),
                             llvm::cl::init("all")};
   Option<bool> opcodes{*this, "opcodes", llvm::cl::desc("make batch kernels of opcodes"), llvm::cl::init(true)};
   Option<bool> windows{*this, "windows", llvm::cl::desc("make batch kernels of windows"), llvm::cl::init(true)};
+  Option<bool> promotedOnly{*this, "promoted-only",
+                            llvm::cl::desc("make only the batch kernels that mk-promote has marked"),
+                            llvm::cl::init(false)};
   Option<bool> guard{*this, "guard", llvm::cl::desc("make bodies safe with mk-guard"), llvm::cl::init(true)};
   Option<std::string> chip{*this, "chip", llvm::cl::desc("GPU to compile for (mk-lower-to-nvvm)"),
                            llvm::cl::init("sm_80")};
@@ -50,7 +53,10 @@ void buildLowerToHostPipeline(mlir::OpPassManager &pm, const LoweringOptions &op
 /// Registers mk, the dialects that bodies are written in, and those that the pipelines produce, with the interfaces
 /// that their conversions need.
 void registerAllDialects(mlir::DialectRegistry &registry);
-/// Registers all our passes and pipelines, and the upstream passes that help to look at them.
+/// Registers the pipelines above as mk-lower-to-nvvm and mk-lower-to-host.
+void registerMkPipelines();
+/// Registers all our passes and pipelines, those that the pipelines consist of, and the upstream passes that one runs
+/// over opcode bodies.
 void registerAllPasses();
 
 } // namespace mk

@@ -11,46 +11,127 @@
 
 include "mlir/Pass/PassBase.td"
 
+def MkLinkPreludePass : Pass<"mk-link-prelude", "::mlir::ModuleOp"> {
+  let summary = "add the built-in opcodes to an ISA";
+  let description = [{
+    Adds a copy of each built-in opcode (dialect/prelude/prelude.mlir), or of those that `opcodes` names, behind what the
+    module has. Those that are there already stay as they are, so that the pass may run twice. A symbol that has the
+    name of one, and an opcode that has its code, are errors. What the opcodes do: docs/Prelude.md.
+  }];
+  let options = [
+    ListOption<"opcodes", "opcodes", "std::string", "which to add, such as nop,printf (default all)">,
+  ];
+  let dependentDialects = ["::mk::MkDialect", "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
 def MkGuardPass : Pass<"mk-guard"> {
   let summary = "make opcode bodies safe for untrusted arguments";
   let description = [{
     Works on each `mk.opcode` and on each fused `mk.window`. What an argument or data could make go wrong is checked
     first; where a check fails, the slot is marked with `mk.fault`, the access is left out, and a result is zero:
 
-    * `bounds`: `memref.load`, `memref.store` and `memref.atomic_rmw` outside their memref;
+    * `bounds`: loads, stores and atomics of `memref`, and `vector.load` and `vector.store`, outside their memref;
     * `division`: integer division and remainder by zero, the overflow of a signed one, and conversions of floats that
       the integer type cannot hold;
     * `shift`: shifts by the width or more;
-    * `fuel`: more than `fuel` iterations of an `scf.while`, or of an `scf.for` that does not run to the extent of a
-      memref, and steps of `scf.for` that are not from 1 to 2^31. Each loop has fuel of its own, so nested loops can take
-      its square.
+    * `fuel`: loops. What one thread does for a slot (the body, one iteration of an `scf.parallel` that is spread over a
+      CTA, one `mk.single`) may take `fuel` iterations, all its loops together; a loop takes its iterations from that
+      before it starts, an `scf.while` as it goes. Free are loops to the extent of a memref, and those of known length:
+      up to `fuel`, or up to 4096 in another loop. An `scf.parallel` that is spread runs to the extents of memrefs or at
+      most `fuel` times. Steps of `scf.for` have to be from 1 to 2^31;
+    * `scratch`: local memory (`memref.alloca`) is set to zero.
 
     A check that can be proved is not made: indexes that run to the `memref.dim` of the same memref (or of one in the
     same extent group of a window), and everything that integer range analysis can bound.
+    Where an `scf.parallel` touches memrefs at its own induction variable, the extents are compared once before it; the
+    loop without checks runs when they are large enough, and one with checks otherwise.
 
-    Operations that touch memory in a way the pass does not know are errors. Before/after: test/Passes/guard.mlir.
+    Operations that touch memory in a way the pass does not know are errors.
   }];
   let options = [
     Option<"bounds", "bounds", "bool", "true", "check memory accesses">,
     Option<"division", "division", "bool", "true", "check divisors">,
     Option<"shift", "shift", "bool", "true", "check shift amounts">,
-    Option<"fuel", "fuel", "uint64_t", "16777216", "iterations that an scf.while may take; 0 for no limit">,
+    Option<"scratch", "scratch", "bool", "true", "clear local memory">,
+    Option<"fuel", "fuel", "uint64_t", "16777216", "iterations that loops may take; 0 for no limit">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
+def MkPromotePass : Pass<"mk-promote", "::mlir::ModuleOp"> {
+  let summary = "mark the opcodes and windows that a profile makes hot";
+  let description = [{
+    Asks the launch policy (docs/LaunchPolicy.md) what the engine would ask, with the counts of a profile, and gives each
+    opcode and window that is promoted the attribute `mk.promotion`, with the evidence. A window that the profile counts
+    and the module lacks is added, named `@hot`, `@hot_0` and so on.
+
+    The profile is the attribute `mk.profile` of the module or a file that `mk-run --profile` wrote, which then becomes
+    that attribute. Names and signatures that do not fit the ISA are errors. Remarks (category `mk-promote`) say what is
+    promoted and, of the others that the profile counts, why not.
+
+    With `mk-build-kernels=promoted-only`, a tier-up can be replayed from a file (docs/Profile.md):
+
+    ```
+    mk-opt isa.mlir --mk-promote=profile=run.json --mk-lower-to-nvvm=promoted-only
+    ```
+  }];
+  let options = [
+    Option<"profile", "profile", "std::string", "\"\"", "file with the profile; replaces mk.profile">,
+    Option<"hotOpcodeThreshold", "hot-opcode-threshold", "uint32_t", "8", "executions that make an opcode hot">,
+    Option<"hotWindowThreshold", "hot-window-threshold", "uint32_t", "4", "executions that make a window hot">,
+    Option<"jitQueueLenThreshold", "jit-queue-len-threshold", "uint32_t", "4096",
+           "length of a queue that is worth compiled code">,
+  ];
+}
+
+def MkSpecializePass : Pass<"mk-specialize", "::mlir::ModuleOp"> {
+  let summary = "make copies of opcodes and windows for known arguments";
+  let description = [{
+    For each list in the attribute `mk.specialize` of an opcode or window, and for what the options ask, adds a window
+    `@NAME.s0`, `@NAME.s1` and so on, whose arguments have these facts (`mk.facts`): the constant that a scalar is, the
+    extent of a memref, a number that its extent is a multiple of, and a number of elements that the offset of a view is
+    aligned to. The specialisation of an opcode is a window of one issue: it needs no number, and as with every window,
+    different memrefs do not overlap. Arguments of one constant extent form a group, and groups share what is known of
+    their extent. The signature stays: on the wire a specialisation is what it was made from.
+
+    Facts are promises. Whoever dispatches an instance to the code checks `mk.facts` first. Guards do not rely on them,
+    so that the slots that fault are the same: `mk-build-kernels` puts in the constants and extents and hands the rest to
+    `mk-vectorize-loops`.
+  }];
+  let options = [
+    Option<"symbol", "symbol", "std::string", "\"\"", "opcode or window to specialise">,
+    ListOption<"facts", "facts", "std::string",
+               "facts about its arguments: 0.aligned=4,0.extent=256,1.multiple=4,2.constant=1.5">,
+  ];
 }
 
 def MkFuseWindowsPass : Pass<"mk-fuse-windows", "::mlir::ModuleOp"> {
   let summary = "turn windows of issues into plain code with fused loops";
   let description = [{
     Replaces each `mk.issue` of an `mk.window` by the body of its opcode, says with `memref.distinct_objects` that
-    different memref arguments do not overlap, takes the extents of one group as equal, and fuses neighbouring
-    `scf.parallel` loops with upstream's `scf-parallel-loop-fusion`. Loops that do not fuse stay in order, with the
-    barrier that `scf.parallel` has in block scope. In a window of block scope, opcodes of lane scope become
-    `mk.single`.
+    different memref arguments do not overlap, takes the extents of one group as equal, and fuses `scf.parallel` loops:
+
+    * A loop takes in the one before it when both have the same bounds and steps, and every memref that one of them
+      writes and both touch is touched only at the iteration's own element. That is the element at the induction variable,
+      or, in more dimensions, at its row-major number, as in `i * n + j` for j from 0 to n.
+    * Reductions come along: a map joins the reduction after it, and reductions join each other. Iterations and their
+      order stay, so the sum of floats does too. A loop that needs a result stays behind the loop that yields it.
+    * Loads, stores, `mk.fault` and `mk.emit` between the two move behind the fused loop if they share no memory with the
+      second.
+
+    Loops that do not fuse stay in order, with the barrier that `scf.parallel` has in block scope. In a window of block
+    scope, opcodes of lane scope become `mk.single`, across which nothing fuses. A window of lane scope has one thread,
+    and in it loops fuse only if they run over one extent: others take fuel, which each slot has for itself.
+
+    The contents of an argument with `mk.transient` are of no use to anybody after the window. If each load of it takes
+    what its own iteration stored before, the loads take the value, and neither loads nor stores remain. An access that
+    could be out of range, and whose fault would be lost, keeps them all; so does a load that must read memory.
 
     Leaves `fused(n)` on the window, and on the operations that may fault the number of their issue. Windows that are
-    fused already are left alone. Run it before `mk-guard`: guards hinder the fusion. Before/after:
-    test/Passes/fuse-windows.mlir.
+    fused already are left alone. Run it before `mk-guard`: guards hinder the fusion. Remarks (category
+    `mk-fuse-windows`) tell what was fused and eliminated and what hindered it. Before/after:
+    test/Passes/fuse-windows.mlir, test/Passes/fuse-windows-reductions.mlir.
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
@@ -63,11 +144,13 @@ def MkBuildInterpreterPass : Pass<"mk-build-interpreter", "::mlir::ModuleOp"> {
     windows, checks tenant, handles and views, switches over the opcode, and writes the status of each slot; faulted
     slots are also appended to the fault records.
 
-    The bodies are taken as they are: run `mk-guard` before. Without an opcode in the module it is an error. Output:
-    test/Passes/build-interpreter.mlir.
+    `@mk_interpreter_packed` (made when the ISA has PACKED_SLOT) takes packed slots: it checks the whole slot, then runs
+    its operations in order, up to the first that faults.
+
+    The bodies are taken as they are: run `mk-guard` before. Without an opcode in the module it is an error.
   }];
   let options = [
-    Option<"scope", "scope", "std::string", "\"all\"", "which to make: lane, block or all">,
+    Option<"scope", "scope", "std::string", "\"all\"", "which to make: lane, block, packed or all">,
   ];
   let dependentDialects = ["::mk::MkDialect", "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
@@ -80,11 +163,18 @@ def MkBuildKernelsPass : Pass<"mk-build-kernels", "::mlir::ModuleOp"> {
     kernel takes instances whose argument words lie in columns (`mk::abi::ArgColumn`); handles and views are not
     checked, since the runtime has done that for each instance.
 
-    A window that still has issues is an error: run `mk-fuse-windows` before. Output: test/Passes/build-kernels.mlir.
+    Opcodes that cannot be promoted get no kernel: built-in ones, and those that use memory of the engine (`mk.memory`,
+    `mk.buffer`) or ask for their slot (`mk.slot_info`). A window with such operations is an error.
+
+    Facts about arguments (`mk.facts`, see `mk-specialize`) are used here: constants and extents take the place of words,
+    and views keep the others.
+
+    A window that still has issues is an error: run `mk-fuse-windows` before.
   }];
   let options = [
     Option<"opcodes", "opcodes", "bool", "true", "make kernels of opcodes">,
     Option<"windows", "windows", "bool", "true", "make kernels of windows">,
+    Option<"promotedOnly", "promoted-only", "bool", "false", "make only kernels of what mk-promote has marked">,
   ];
   let dependentDialects = ["::mk::MkDialect", "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect"];
@@ -97,8 +187,7 @@ def MkVectorizeLoopsPass : Pass<"mk-vectorize-loops", "::mk::KernelOp"> {
     element, and gives each iteration 16 bytes of it: a GPU thread moves most with the widest access. The loop as it was
     stays for views whose offset is not a multiple of that, which is tested when the loop is reached.
 
-    Other loops are left as they are, those with `mk-guard` checks among them. Before/after:
-    test/Passes/vectorize-loops.mlir.
+    Other loops are left as they are, those with `mk-guard` checks among them.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
@@ -126,6 +215,22 @@ def ConvertMkToHostPass : Pass<"convert-mk-to-host", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
+def MkRelaxAtomicsPass : Pass<"mk-relax-atomics"> {
+  let summary = "give atomics relaxed order and the scope of one device";
+  let description = [{
+    Conversions to LLVM make the atomics of memref acquire and release, for the whole system. Slots have no order among
+    them, and the host looks at results when a kernel has ended, so a relaxed order is all that opcodes can use, and it
+    costs no fences. `scope` is the LLVM synchronization scope: `device` for NVPTX (`.gpu` in PTX); empty, for the system,
+    on the host.
+
+    Runs on the LLVM dialect, at the end of a lowering.
+  }];
+  let options = [
+    Option<"scope", "scope", "std::string", "\"\"", "the synchronization scope, as LLVM names it">,
+  ];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
 #endif // MK_PASSES_PASSES_TD

@@ -21,7 +21,7 @@
 namespace mk::abi {
 
 /// Version of everything in this file. It is raised by every change that old code would misread.
-inline constexpr uint32_t Version = 0x4D4B0002;
+inline constexpr uint32_t Version = 0x4D4B0003;
 
 //===----------------------------------------------------------------------===//
 // Slots
@@ -87,12 +87,75 @@ inline constexpr bool isSystemOpcode(uint32_t code) {
   return (code & 0x80000000u) || (code >= 0xFFF0 && code <= 0xFFFF) || code <= 7;
 }
 
+/// The built-in opcodes (the prelude). LoadMiss is reserved: nothing serves it yet.
+enum class Builtin : uint32_t {
+  Nop = 0,
+  StoreU32 = 1,
+  AtomicAdd = 2,
+  LoadU32 = 3,
+  CompareSwap = 4,
+  Memcpy = 5,
+  DfaStep = 6,
+  BatchFence = 7,
+  LoadMiss = 0xFFFD,
+  Printf = 0xFFFE,
+  PackedSlot = 0x80000001u,
+  Shutdown = 0xFFFFFFFFu,
+};
+
+/// True for the numbers of built-in opcodes.
+inline constexpr bool isBuiltinOpcode(uint32_t code) {
+  return code <= 7 || code == 0xFFFD || code == 0xFFFE || code == 0x80000001u || code == 0xFFFFFFFFu;
+}
+
+/// True for what a packed slot may hold: its opcodes have one byte, and a fence would wait for its own slot.
+inline constexpr bool isPackable(uint32_t code) { return code <= 0xFF && code != uint32_t(Builtin::BatchFence); }
+
+//===----------------------------------------------------------------------===//
+// Packed slots
+//===----------------------------------------------------------------------===//
+
+// The argument words of a packed slot, as bytes: 0 the number of operations, 1 the number of their argument words, then
+// for each operation its opcode and where its arguments begin; from the next whole word on, the argument words.
+
+/// The most operations that fit.
+inline constexpr uint32_t MaxPackedOps = 23;
+/// Words before the argument words.
+inline constexpr uint32_t packedMetadataWords(uint32_t ops) { return (2 + 2 * ops + 3) / 4; }
+
+//===----------------------------------------------------------------------===//
+// Control words
+//===----------------------------------------------------------------------===//
+
+/// Where the control words lie that something serves; docs/Prelude.md has the whole map. The prelude knows the numbers.
+enum ControlWord : uint32_t {
+  ControlShutdown = 0,
+  ControlTenantBase = 2,
+  ControlTenantMask = 3,
+  ControlEpoch = 128,
+  ControlAbi = 141,
+  ControlDebugDropped = 147,
+  ControlObservable = 160,
+};
+
+/// Rights of a tenant: the bits of TENANT_MASK that built-in opcodes obey.
+enum TenantRight : uint32_t { RightExecute = 1, RightSystemWrite = 2, RightPrintf = 8, RightShutdown = 16 };
+
+/// Words of a record in the debug log, which stand behind one word that counts them.
+inline constexpr uint32_t DebugRecordWords = 4;
+
 //===----------------------------------------------------------------------===//
 // Buffer table
 //===----------------------------------------------------------------------===//
 
-/// Access rights of a buffer.
-enum BufferAccess : uint32_t { AccessNone = 0, AccessRead = 1, AccessWrite = 2, AccessReadWrite = 3 };
+/// Access rights of a buffer, and whether it is transient: what a window writes to it need not be there afterwards.
+enum BufferAccess : uint32_t {
+  AccessNone = 0,
+  AccessRead = 1,
+  AccessWrite = 2,
+  AccessReadWrite = 3,
+  AccessTransient = 4,
+};
 
 /// One row of the buffer table, indexed by handle. Row 0 is invalid, as is every row whose base is 0.
 struct BufferEntry {
@@ -108,6 +171,10 @@ struct BufferEntry {
 static_assert(sizeof(BufferEntry) == 24);
 /// Size of a row in 64-bit words.
 inline constexpr uint32_t BufferEntryWords = 3;
+
+/// Rows that every table has before those of the user: memory of the engine, which no tenant may name in a slot.
+enum SystemBuffer : uint32_t { NoBuffer = 0, ControlBuffer = 1, DebugBuffer = 2 };
+inline constexpr uint32_t SystemBufferCount = 3;
 
 //===----------------------------------------------------------------------===//
 // Launches
@@ -174,6 +241,10 @@ struct FaultRecord {
 };
 static_assert(sizeof(FaultRecord) == 16);
 
+/// Lanes in which an outer scf.parallel of block scope reduces, whatever the number of threads: part of what an opcode
+/// means, since the order of float additions shows in the result (passes/LowerLoops.cpp).
+inline constexpr uint32_t ReductionLanes = 256;
+
 /// Values of one hit.
 inline constexpr uint32_t HitValues = 3;
 
@@ -190,15 +261,44 @@ static_assert(sizeof(HitRecord) == 16);
 enum class FaultCode : uint32_t {
   /// Detail: the opcode.
   UnknownOpcode = 0x01,
+  /// A built-in opcode whose memory the engine does not have. Detail: the opcode.
+  OpcodeNotBound = 0x03,
+  /// An index beyond the control words. Detail: the index.
+  ControlIndex = 0x10,
+  /// A control word that the tenant may not write. Detail: the index.
+  ControlProtected = 0x11,
+  /// An index beyond the observable words. Detail: the index.
+  ObservableIndex = 0x12,
+  /// A range that leaves the control words. Detail: the first index that does.
+  RangeOverflow = 0x13,
+  /// A forward copy onto itself, which would smear. Detail: the number of words.
+  MemcpyOverlap = 0x14,
+  /// A state that the table does not have, given or loaded. Detail: the state.
+  DfaState = 0x20,
+  /// A symbol above 255. Detail: the symbol.
+  DfaSymbol = 0x21,
+  /// There is no such transition table. Detail: the handle.
+  DfaTable = 0x22,
+  /// A packed slot with more operations than fit. Detail: their number.
+  PackedCount = 0x30,
+  /// A packed slot whose arguments do not fit. Detail: the number of argument words.
+  PackedMetadata = 0x31,
+  /// An operation of a packed slot whose arguments are not in it. Detail: its place.
+  PackedArgRange = 0x32,
+  /// An operation that a packed slot may not hold. Detail: its place.
+  PackedOpcode = 0x33,
   /// Detail: the tenant.
   TenantRange = 0x40,
-  /// The tenant may not use this buffer. Detail: the handle.
+  /// The tenant may not use this buffer (detail: the handle), or not run this built-in opcode (detail: the number of
+  /// the
+  /// bit that its rights lack).
   TenantRight = 0x41,
+  /// A fence over more slots than stand before it. Detail: the number of slots.
+  FenceRange = 0x60,
   /// No such buffer. Detail: the handle.
   BufferHandle = 0x90,
   /// A view beyond its buffer, or an index beyond its view or buffer. Detail: the end of the view (offset + count), or
-  /// the
-  /// index (low 32 bits).
+  /// the index (low 32 bits).
   BufferBounds = 0x91,
   /// The buffer does not allow the access. Detail: the handle.
   BufferAccess = 0x92,

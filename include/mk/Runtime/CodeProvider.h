@@ -60,6 +60,11 @@ public:
   /// knows all of them, so that it can run mixed windows.
   virtual Expected<KernelCode> compileInterpreter(const CodeTarget &target, Scope scope) = 0;
 
+  /// The interpreter for packed slots. Asked for only when the ISA has PACKED_SLOT.
+  virtual Expected<KernelCode> compilePackedInterpreter(const CodeTarget &target) {
+    return makeError(ErrorCode::Unsupported, "this code provider has no interpreter for packed slots");
+  }
+
   /// A batch kernel for one opcode (dense index): arguments in an abi::ArgColumn table, no checks of handles and views,
   /// which the engine has made.
   virtual Expected<KernelCode> compileOpcode(const CodeTarget &target, uint32_t opcode) = 0;

@@ -72,17 +72,30 @@ using Arg = std::variant<View, uint64_t, int64_t, double>;
 /// argument takes a View with offset 0 and count 0. InvalidArgument when the value does not fit the type.
 Expected<void> encodeArg(const ArgType &type, const Arg &value, uint32_t *words);
 
+/// One operation of a packed slot.
+struct PackedOp {
+  /// The number of an opcode below 256, BATCH_FENCE excepted.
+  uint32_t opcode = 0;
+  /// Its argument words. Optional arguments may be left out.
+  std::vector<uint32_t> words;
+};
+
 /// Slots and windows that are submitted together.
 class Batch {
 public:
   explicit Batch(const Isa &isa) : isa(&isa) {}
 
-  /// Appends one slot. NotFound for an unknown opcode, InvalidArgument for arguments that do not fit.
+  /// Appends one slot. NotFound for an unknown opcode, InvalidArgument for arguments that do not fit. Optional
+  /// arguments may be left out.
   Expected<void> add(std::string_view opcode, std::span<const Arg> args, uint32_t tenant = 0);
   /// Appends the slots of a named window of the ISA.
   Expected<void> addWindow(std::string_view window, std::span<const Arg> args, uint32_t tenant = 0);
   /// Appends 'slots' as one window: sets lengths and continuation flags. 1 to abi::MaxWindowLength slots.
   Expected<void> addWindow(std::span<const abi::Slot> slots);
+  /// Appends one slot (the built-in opcode PACKED_SLOT) that runs several operations, in order, on one worker. NotFound
+  /// without that opcode; PackedCount, PackedMetadata, PackedOffset, PackedPayload, PackedOpcode or PackedArity for
+  /// what does not fit, and then nothing is appended.
+  Expected<void> pack(std::span<const PackedOp> ops, uint32_t tenant = 0);
   /// Appends slots as they are on the wire; Engine::submit checks them.
   void addSlots(std::span<const abi::Slot> slots);
 
@@ -121,7 +134,8 @@ std::string describeFault(const SlotFault &fault);
 /// One launch for a batch.
 struct TierRun {
   Tier tier = Tier::Interpreter;
-  /// The opcode's name, the readable form of the window's signature, or "lane" or "block" for an interpreter.
+  /// The opcode's name, the readable form of the window's signature, or "lane", "block", "packed" or "fence" for an
+  /// interpreter.
   std::string what;
   /// Slots answered, and the work items they came in.
   uint64_t slots = 0;
@@ -189,7 +203,25 @@ struct HeatRow {
   /// Executions in the decaying window of observation, which are what promotes. A slot inside a window is evidence for
   /// its window alone: of its opcode it raises the total only.
   double recent = 0;
+  /// Executions that were evidence, undecayed.
+  uint64_t evidence = 0;
 };
+
+/// One PRINTF.
+struct DebugRecord {
+  uint32_t format = 0, a = 0, b = 0;
+  /// Index in its batch.
+  uint32_t slot = 0;
+  auto operator<=>(const DebugRecord &) const = default;
+};
+struct DebugLog {
+  /// In the order in which room was taken for them.
+  std::vector<DebugRecord> records;
+  /// Records for which there was no room.
+  uint32_t dropped = 0;
+};
+/// The records in the bytes of a debug log: a word that counts, then the records. Malformed for bytes that are none.
+Expected<DebugLog> decodeDebugLog(std::span<const std::byte> bytes);
 
 struct EngineOptions {
   /// Asked before every batch, and obeyed: docs/LaunchPolicy.md says what each of its answers does.
@@ -198,13 +230,20 @@ struct EngineOptions {
   bool promote = true;
   /// The time in which a heat count halves, in seconds.
   double heatHalfLife = 1.0;
-  /// Bytes of device memory that buffers, their table and staging may take together; 0 for no bound.
+  /// Bytes of device memory that buffers, their table, the control words, the debug log and staging may take together;
+  /// 0 for no bound.
   uint64_t memoryBudget = 0;
   /// Most kinds of windows that are tracked at once; the coldest of those without a promotion are forgotten.
   uint32_t maxWindows = 1024;
   /// Tunes the workgroup size (64, 128 or 256 threads) and the policy's hit-capacity multiplier (1, 2 or 4) by the
   /// measured times of dispatches. The host has no workgroups to tune.
   bool autotune = false;
+  /// Words behind the 160 control words that built-in opcodes write for the host, and records that the debug log has
+  /// room for: 0 to 2^20.
+  uint32_t observables = 64;
+  uint32_t debugRecords = 64;
+  /// Rights (abi::TenantRight) of tenants 0, 1, ... to what built-in opcodes do; a tenant that is not listed has all.
+  std::vector<uint32_t> tenantRights;
 };
 
 /// A graph hint for the policy: see LaunchRequest.
@@ -248,7 +287,8 @@ public:
   const DeviceInfo &device() const;
 
   /// A buffer of 'count' elements, zero-filled. Bit t of 'tenants' allows tenant t. OutOfMemory beyond the device or
-  /// the budget.
+  /// the budget. With abi::AccessTransient what a window writes to the buffer is for the same window: afterwards the
+  /// contents may be anything, so that fused code need not write them at all.
   Expected<BufferHandle> allocate(ElementType type, uint64_t count, uint32_t access = abi::AccessReadWrite,
                                   uint32_t tenants = ~0u);
   /// Frees a buffer once the batches submitted so far are done. From now on the handle is unknown, and in batches
@@ -259,9 +299,18 @@ public:
   Expected<void> write(BufferHandle buffer, uint64_t offset, std::span<const std::byte> bytes);
   Expected<void> read(BufferHandle buffer, uint64_t offset, std::span<std::byte> bytes);
 
+  /// Control words (docs/Prelude.md), after the batches submitted so far. From abi::ControlObservable on they are the
+  /// observables. InvalidArgument beyond the last.
+  Expected<std::vector<uint32_t>> readControl(uint32_t first, uint32_t count);
+  Expected<void> writeControl(uint32_t first, std::span<const uint32_t> words);
+  /// What PRINTF has written since the log was cleared, after the batches submitted so far.
+  Expected<DebugLog> readDebugLog();
+  Expected<void> clearDebugLog();
+
   /// Checks the whole batch (opcodes, tenants, priorities, window shapes) and queues it, or refuses it whole. What only
   /// shows at run time (handles, views, indexes) becomes a fault of its slot. Status words are ignored. NotFound for an
-  /// opcode that the ISA lacks, else InvalidArgument; both name the slot. While the queue is saturated the call waits,
+  /// opcode that the ISA lacks, a code of its own for what built-in opcodes ask (OpcodeReserved, FenceRange, Packed...,
+  /// Unsupported for LOAD_MISS), else InvalidArgument; all name the slot. While the queue is saturated the call waits,
   /// or is Busy when it must not (SubmitOptions::wait). Closed when the engine is destroyed meanwhile.
   Expected<Ticket> submit(const Batch &batch, const SubmitOptions &options = {});
   /// True when the batch is done, well or not. NotFound for a ticket that does not exist or was waited for.

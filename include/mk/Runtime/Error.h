@@ -40,6 +40,22 @@ enum class ErrorCode {
   Closed,
   /// Too much waits already; the same call may succeed later.
   Busy,
+  /// An opcode that belongs to the system, and that nothing serves.
+  OpcodeReserved,
+  /// A fence over more slots than stand before it.
+  FenceRange,
+  /// A packed slot: more operations than can be counted.
+  PackedCount,
+  /// More operations than a slot holds.
+  PackedMetadata,
+  /// Arguments that begin beyond what an offset can say.
+  PackedOffset,
+  /// More argument words than a slot holds.
+  PackedPayload,
+  /// An operation that is unknown, or that a packed slot may not hold.
+  PackedOpcode,
+  /// An operation with too few arguments.
+  PackedArity,
 };
 
 /// The keyword of a code, e.g. "invalid_argument".

@@ -66,9 +66,18 @@ struct OpcodeInfo {
   std::vector<ArgType> args;
   /// The body may append hits (mk.emit).
   bool emits = false;
+  /// May get code of its own. Not so for built-in opcodes, and for those that use memory of the engine or know their
+  /// slot.
+  bool promotable = true;
+  /// The body asks for the number of its slot.
+  bool numbered = false;
+  /// Arguments at the end that may be left out; their words are 0.
+  uint32_t optional = 0;
 
   /// Argument words in use, at most abi::SlotArgWords.
   uint32_t words() const;
+  /// Those of the arguments that may not be left out.
+  uint32_t requiredWords() const;
 };
 
 /// A named window of the ISA: a template from which publishers make slots.
@@ -110,7 +119,7 @@ struct WindowSignature {
     bool operator==(const Issue &) const = default;
   };
   std::vector<Issue> issues;
-  /// Type of each signature argument; access is the union over its uses.
+  /// Type of each signature argument; access is the union over its uses, with AccessTransient for transient buffers.
   std::vector<ArgType> args;
   /// For each signature argument the group of its extent: memrefs in one group have equal element counts. Groups are
   /// numbered from 0 by first appearance; scalars have -1.
@@ -119,7 +128,7 @@ struct WindowSignature {
   bool operator==(const WindowSignature &) const = default;
   /// Argument words of one instance.
   uint32_t words() const;
-  /// A readable form that is equal exactly when the signatures are, e.g. "add(0,1,2) relu(2,2) | 0=1=2".
+  /// A readable form that is equal exactly when the signatures are, e.g. "add(0,1,2) relu(2,2) | 0=1=2 | transient 2".
   std::string str(const Isa &isa) const;
 };
 

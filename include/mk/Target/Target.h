@@ -6,23 +6,20 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The last step of compilation: operations in the LLVM and NVVM dialects become LLVM IR, then PTX.
+// The last step of compilation: operations in the LLVM and NVVM dialects become LLVM IR, for the host or for NVPTX, and
+// that becomes PTX.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef MK_TARGET_TARGET_H
 #define MK_TARGET_TARGET_H
 
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Target/TargetMachine.h"
 #include <memory>
 #include <string>
-
-namespace llvm {
-class LLVMContext;
-class Module;
-class TargetMachine;
-class TargetOptions;
-} // namespace llvm
 
 namespace mlir {
 class DialectRegistry;
@@ -35,7 +32,8 @@ namespace mk {
 /// Registers the translations to LLVM IR that lowered kernels need.
 void registerLLVMTranslations(mlir::DialectRegistry &registry);
 
-/// Translates a builtin.module or gpu.module to LLVM IR for 'machine'. Fails with the diagnostics having been emitted.
+/// Translates a builtin.module or gpu.module to LLVM IR for 'machine'; its functions name the processor. Fails with the
+/// diagnostics having been emitted.
 llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(mlir::Operation *module, llvm::LLVMContext &context,
                                                               const llvm::TargetMachine &machine);
 
@@ -44,6 +42,20 @@ void setStrictArithmetic(llvm::TargetOptions &options);
 
 /// Runs LLVM's default pipeline for an optimisation level from 0 to 3.
 void optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned optLevel);
+
+/// LLVM IR and the machine that it is for.
+struct TargetCode {
+  std::unique_ptr<llvm::LLVMContext> context;
+  std::unique_ptr<llvm::TargetMachine> machine;
+  std::unique_ptr<llvm::Module> module;
+};
+
+/// LLVM IR of the one gpu.module in 'module', for the chip in its nvvm.target, before any optimisation. The level is
+/// that of the machine. Fails when LLVM does not know the chip.
+llvm::Expected<TargetCode> translateToNvptx(mlir::ModuleOp module, unsigned optLevel);
+
+/// LLVM IR of 'module' for the processor that this program runs on, likewise.
+llvm::Expected<TargetCode> translateToHost(mlir::ModuleOp module, unsigned optLevel);
 
 /// PTX of the one gpu.module in 'module', for the chip in its nvvm.target. Fails when LLVM does not know the chip, and
 /// when the code calls functions that no linked library has.

@@ -135,7 +135,8 @@ TEST(Compiler, ReportsWhereAnIsaIsWrong) {
   auto parse = Compiler::create("mk.opcode @x code(64) scope(lane) () {\n  nonsense\n}\n", "bad.mlir");
   ASSERT_FALSE(parse);
   EXPECT_EQ(parse.error().code, ErrorCode::Malformed);
-  EXPECT_NE(parse.error().message.find("bad.mlir:2:3: error:"), std::string::npos) << parse.error().message;
+  EXPECT_NE(parse.error().message.find("bad.mlir is not a valid ISA:\nbad.mlir:2:3: error:"), std::string::npos)
+      << parse.error().message;
 
   auto verify = Compiler::create("\nmk.opcode @x code(3) scope(lane) () {\n  mk.return\n}\n", "bad.mlir");
   ASSERT_FALSE(verify);
@@ -167,7 +168,16 @@ TEST(Compiler, RefusesWhatItCannotCompile) {
   wrong.issues = {{7, {}}};
   auto window = compiler->compileWindow({}, wrong);
   ASSERT_FALSE(window);
-  EXPECT_NE(window.error().message.find("opcode index 7"), std::string::npos);
+  EXPECT_EQ(window.error().message, "the signature names opcode index 7, which is not below 2");
+
+  // @fill takes a view and a number.
+  wrong.issues = {{0, {0, 0}}};
+  wrong.args = {{ArgType::Scalar, ElementType::F32, 0}};
+  wrong.extents = {-1};
+  window = compiler->compileWindow({}, wrong);
+  ASSERT_FALSE(window);
+  EXPECT_NE(window.error().message.find("the signature does not fit the ISA: fill(0,0)"), std::string::npos)
+      << window.error().message;
 
   auto copy = Compiler::create(R"mlir(mk.opcode @x code(64) scope(lane) (%a: memref<?xi32>, %b: memref<?xi32>) {
   memref.copy %a, %b : memref<?xi32> to memref<?xi32>

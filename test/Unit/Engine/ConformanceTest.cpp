@@ -15,6 +15,7 @@
 #include "mk/Engine.h"
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <gtest/gtest.h>
@@ -45,10 +46,13 @@ protected:
     options.policy.hotWindowThreshold = 1;
     options.heatHalfLife = 1e9;
     const char *folder = std::getenv("MK_TEST_SOURCE_DIR");
-    auto opened = openEngineFile(std::string(folder ? folder : MK_TEST_SOURCE_DIR) + "/conformance.mlir", options);
+    auto opened = openEngineFile(std::string(folder ? folder : MK_TEST_SOURCE_DIR) + "/" + isaFile(), options);
     ASSERT_TRUE(opened) << opened.error().message;
     engine = std::move(*opened);
   }
+
+  /// The ISA of the test, in the folder of this file.
+  virtual std::string isaFile() const { return "conformance.mlir"; }
 
   bool promoted() const { return std::get<1>(GetParam()); }
 
@@ -268,6 +272,264 @@ TEST_P(Conformance, ManySlotsOfManyOpcodes) {
   }
   EXPECT_TRUE(run(batch).faults.empty());
   EXPECT_EQ(contents<uint32_t>(m, n), want);
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions, atomics and local memory
+//===----------------------------------------------------------------------===//
+
+class BodyConformance : public Conformance {
+  std::string isaFile() const override { return "bodies.mlir"; }
+};
+
+/// What passes/LowerLoops.cpp says of an outer loop of block scope.
+template <typename T, typename Combine> T reduceInLanes(T init, const std::vector<T> &values, Combine combine) {
+  const size_t lanes = std::min<size_t>(values.size(), abi::ReductionLanes);
+  if (lanes == 0)
+    return init;
+  std::vector<T> partials(values.begin(), values.begin() + lanes);
+  for (size_t i = lanes; i < values.size(); ++i)
+    partials[i % abi::ReductionLanes] = combine(partials[i % abi::ReductionLanes], values[i]);
+  for (size_t distance = abi::ReductionLanes / 2; distance != 0; distance /= 2)
+    for (size_t lane = 0; lane < distance && lane + distance < lanes; ++lane)
+      partials[lane] = combine(partials[lane], partials[lane + distance]);
+  return combine(init, partials[0]);
+}
+float plus(float a, float b) { return a + b; }
+
+TEST_P(BodyConformance, ReductionsHaveOneOrder) {
+  const std::vector<uint32_t> sizes = {0, 1, 2, 31, 32, 33, 255, 256, 257, 511, 1000, 5000};
+  std::mt19937 rng(11);
+  std::vector<float> x(5000);
+  for (float &v : x)
+    v = float(int(rng() % 20001) - 10000) / 37;
+  BufferHandle bx = makeBuffer(ElementType::F32, x, abi::AccessRead),
+               out = makeBuffer(ElementType::F32, std::vector<float>(2 * sizes.size()));
+  Batch batch(engine->isa());
+  std::vector<float> want;
+  for (uint32_t n : sizes) {
+    add(batch, "stats", {View{bx, 0, n}, View{out}, number(want.size()), 0.25});
+    std::vector<float> squares, values(x.begin(), x.begin() + n);
+    for (float v : values)
+      squares.push_back(v * v);
+    want.push_back(reduceInLanes(0.25f, squares, plus));
+    want.push_back(n == 0 ? -INFINITY : *std::max_element(values.begin(), values.end()));
+  }
+  EXPECT_TRUE(run(batch, [&] { fill(out, std::vector<float>(want.size())); }).faults.empty());
+  EXPECT_EQ(contents<float>(out, want.size()), want);
+}
+
+TEST_P(BodyConformance, ReductionsOfEveryWidth) {
+  const uint32_t n = 3000;
+  std::vector<uint32_t> x(n);
+  for (uint32_t i = 0; i < n; ++i)
+    x[i] = (i * 37) % 61;
+  BufferHandle bx = makeBuffer(ElementType::I32, x), out = makeBuffer(ElementType::I64, std::vector<uint64_t>(6));
+  uint64_t mixed = 0, last = 0;
+  uint16_t low = 0;
+  std::vector<double> parts;
+  for (uint32_t i = 0; i < n; ++i) {
+    mixed ^= uint64_t(x[i]) << x[i];
+    last = x[i] == 7 ? i : last;
+    low += uint16_t(x[i]);
+    parts.push_back(x[i] * 0.1);
+  }
+  double sum = reduceInLanes(0.0, parts, [](double a, double b) { return a + b; });
+  Batch batch(engine->isa());
+  add(batch, "widths", {View{bx, 0, n}, View{out}});
+  EXPECT_TRUE(run(batch).faults.empty());
+  EXPECT_EQ(contents<uint64_t>(out, 6), (std::vector<uint64_t>{mixed, last, 1, low, std::bit_cast<uint64_t>(sum), 0}));
+}
+
+TEST_P(BodyConformance, ReductionsInReductionsAndInTwoDimensions) {
+  const uint32_t rows = 37, columns = 53;
+  std::vector<float> x(rows * columns), sums(rows), products;
+  std::mt19937 rng(5);
+  for (float &v : x)
+    v = float(rng() % 1000) / 7;
+  for (uint32_t r = 0; r < rows; ++r) {
+    for (uint32_t c = 0; c < columns; ++c)
+      sums[r] += x[r * columns + c];
+    for (uint32_t c = 0; c < columns; c += 3)
+      products.push_back(x[r * columns + c] * sums[r]);
+  }
+  BufferHandle bx = makeBuffer(ElementType::F32, x), by = makeBuffer(ElementType::F32, std::vector<float>(rows)),
+               out = makeBuffer(ElementType::F32, std::vector<float>(1));
+  Batch batch(engine->isa());
+  add(batch, "rows", {View{bx, 0, rows * columns}, View{by, 0, rows}, View{out}, number(columns)});
+  EXPECT_TRUE(run(batch).faults.empty());
+  EXPECT_EQ(contents<float>(by, rows), sums);
+  EXPECT_EQ(contents<float>(out, 1)[0], reduceInLanes(0.0f, products, plus));
+}
+
+TEST_P(BodyConformance, LanesReduceInOrder) {
+  const uint32_t slots = 500, n = 40;
+  std::vector<float> x(slots * n), want(slots);
+  std::mt19937 rng(6);
+  for (float &v : x)
+    v = float(rng() % 100000) / 13;
+  BufferHandle bx = makeBuffer(ElementType::F32, x), out = makeBuffer(ElementType::F32, want);
+  Batch batch(engine->isa());
+  for (uint32_t s = 0; s < slots; ++s) {
+    add(batch, "lane_sum", {View{bx, s * n, n}, View{out}, number(s)});
+    for (uint32_t i = 0; i < n; ++i)
+      want[s] += x[s * n + i];
+  }
+  EXPECT_TRUE(run(batch).faults.empty());
+  EXPECT_EQ(contents<float>(out, slots), want);
+}
+
+TEST_P(BodyConformance, ALoopUsesAReduction) {
+  const uint32_t slots = 60, n = 700;
+  std::vector<float> x(slots * n), scaled, want;
+  std::mt19937 rng(7);
+  for (float &v : x)
+    v = float(rng() % 1000 + 1) / 11;
+  for (uint32_t s = 0; s < slots; ++s) {
+    std::vector<float> mine(x.begin() + s * n, x.begin() + (s + 1) * n);
+    float sum = reduceInLanes(0.0f, mine, plus);
+    for (float &v : mine)
+      v = v / sum;
+    scaled.insert(scaled.end(), mine.begin(), mine.end());
+    want.push_back(reduceInLanes(sum, mine, plus));
+  }
+  BufferHandle bx = makeBuffer(ElementType::F32, x), out = makeBuffer(ElementType::F32, std::vector<float>(slots));
+  Batch batch(engine->isa());
+  for (uint32_t s = 0; s < slots; ++s)
+    add(batch, "normalize", {View{bx, s * n, n}, View{out}, number(s)});
+  EXPECT_TRUE(run(batch, [&] { fill(bx, x); }).faults.empty());
+  EXPECT_EQ(contents<float>(bx, slots * n), scaled);
+  EXPECT_EQ(contents<float>(out, slots), want);
+}
+
+TEST_P(BodyConformance, LocalMemoryOfABlock) {
+  const uint32_t slots = 40, n = 3000;
+  std::vector<uint32_t> x(slots * n), counts(slots * 64);
+  std::mt19937 rng(8);
+  for (uint32_t i = 0; i < slots * n; ++i) {
+    x[i] = rng();
+    ++counts[i / n * 64 + x[i] % 64];
+  }
+  std::vector<float> y(slots * 512), reversed(y.size());
+  for (uint32_t i = 0; i < y.size(); ++i)
+    y[i] = float(i);
+  for (uint32_t i = 0; i < y.size(); ++i)
+    reversed[i] = y[i / 512 * 512 + 511 - i % 512] + y[i / 512 * 512];
+  BufferHandle bx = makeBuffer(ElementType::I32, x), out = makeBuffer(ElementType::I32, counts),
+               by = makeBuffer(ElementType::F32, y), m = makeBuffer(ElementType::I32, std::vector<uint32_t>(slots));
+  Batch batch(engine->isa());
+  std::vector<uint32_t> fresh;
+  for (uint32_t s = 0; s < slots; ++s) {
+    add(batch, "histogram", {View{bx, s * n, n}, View{out, s * 64, 64}});
+    add(batch, "reverse", {View{by, s * 512, 512}});
+    add(batch, "fresh", {View{m}, number(s), number(s + 5)});
+    fresh.push_back(s + 5);
+  }
+  EXPECT_TRUE(run(batch, [&] {
+                fill(by, y);
+                fill(out, std::vector<uint32_t>(counts.size()));
+              }).faults.empty());
+  EXPECT_EQ(contents<uint32_t>(out, counts.size()), counts);
+  EXPECT_EQ(contents<float>(by, y.size()), reversed);
+  EXPECT_EQ(contents<uint32_t>(m, slots), fresh);
+}
+
+TEST_P(BodyConformance, LocalMemoryIsChecked) {
+  BufferHandle by = makeBuffer(ElementType::F32, std::vector<float>(600, 1.0f));
+  Batch batch(engine->isa());
+  add(batch, "reverse", {View{by, 0, 513}});
+  EXPECT_EQ(faultsOf(run(batch)), (Faults{{0, code(abi::FaultCode::BufferBounds), 512}}));
+}
+
+TEST_P(BodyConformance, AtomicsGiveEveryThreadTheirResult) {
+  const uint32_t slots = 64;
+  uint32_t total = 0;
+  for (uint32_t s = 0; s < slots; ++s)
+    total += 1 + s % 300;
+  BufferHandle counter = makeBuffer(ElementType::I32, std::vector<uint32_t>(1)),
+               x = makeBuffer(ElementType::I32, std::vector<uint32_t>(total));
+  Batch batch(engine->isa());
+  for (uint32_t s = 0; s < slots; ++s)
+    add(batch, "reserve", {View{counter}, View{x, 0, total}, number(1 + s % 300)});
+  EXPECT_TRUE(run(batch, [&] {
+                fill(counter, std::vector<uint32_t>(1));
+                fill(x, std::vector<uint32_t>(total));
+              }).faults.empty());
+  EXPECT_EQ(contents<uint32_t>(counter, 1)[0], total);
+  // Each slot has its own stretch, filled with its length: stretches of one length stand in whole multiples.
+  std::vector<uint32_t> lengths(301), want(301);
+  for (uint32_t v : contents<uint32_t>(x, total))
+    ++lengths[v];
+  for (uint32_t s = 0; s < slots; ++s)
+    want[1 + s % 300] += 1 + s % 300;
+  EXPECT_EQ(lengths, want);
+}
+
+TEST_P(BodyConformance, AtomicsOfEveryKind) {
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>{5, 6, 7}),
+               old = makeBuffer(ElementType::I32, std::vector<uint32_t>(3)),
+               f = makeBuffer(ElementType::F32, std::vector<float>{1.0f, -1.0f}),
+               x = makeBuffer(ElementType::F32, std::vector<float>{2, 2, 2, 2, 4, 0.5f, 2}),
+               bytes = makeBuffer(ElementType::I8, std::vector<uint8_t>(4)),
+               halves = makeBuffer(ElementType::F16, std::vector<uint16_t>(4));
+  Batch batch(engine->isa());
+  add(batch, "swap_if", {View{m}, number(0), number(5), number(50), View{old}});
+  add(batch, "swap_if", {View{m}, number(1), number(5), number(50), View{old}});
+  add(batch, "swap_if", {View{m}, number(9), number(5), number(50), View{old}});
+  add(batch, "scale_all", {View{f}, View{x, 0, 7}});
+  for (uint32_t i = 0; i < 100; ++i)
+    add(batch, "narrow", {View{bytes}, number(i % 2 + 1), number(3), View{halves}, 1.0});
+  Faults faults = faultsOf(run(batch, [&] {
+    fill(m, std::vector<uint32_t>{5, 6, 7});
+    fill(f, std::vector<float>{1.0f, -1.0f});
+    fill(bytes, std::vector<uint8_t>(4));
+    fill(halves, std::vector<uint16_t>(4));
+  }));
+  // The atomic and the store that follows it fault; they are one fault.
+  EXPECT_EQ(faults, (Faults{{2, code(abi::FaultCode::BufferBounds), 9}}));
+  EXPECT_EQ(contents<uint32_t>(m, 3), (std::vector<uint32_t>{50, 6, 7}));
+  EXPECT_EQ(contents<uint32_t>(old, 3), (std::vector<uint32_t>{5, 6, 0}));
+  EXPECT_EQ(contents<float>(f, 2), (std::vector<float>{64.0f, 4.0f}));
+  EXPECT_EQ(contents<uint8_t>(bytes, 4), (std::vector<uint8_t>{0, 150, 150, 0}));
+  EXPECT_EQ(contents<uint16_t>(halves, 4), (std::vector<uint16_t>{0, 0x5240, 0x5240, 0}));
+}
+
+TEST_P(BodyConformance, VectorsAreChecked) {
+  std::vector<float> x(16, 1.0f), want(16);
+  BufferHandle bx = makeBuffer(ElementType::F32, x), by = makeBuffer(ElementType::F32, want);
+  Batch batch(engine->isa());
+  add(batch, "quad", {View{bx, 0, 8}, View{by, 0, 8}, number(1)});
+  add(batch, "quad", {View{bx, 0, 8}, View{by, 8, 8}, number(5)});
+  add(batch, "quad", {View{bx, 0, 8}, View{by, 8, 8}, number(0xFFFFFFFF)});
+  std::fill(want.begin() + 1, want.begin() + 5, 2.0f);
+  const uint32_t bounds = code(abi::FaultCode::BufferBounds);
+  EXPECT_EQ(faultsOf(run(batch)), (Faults{{1, bounds, 5}, {2, bounds, 0xFFFFFFFF}}));
+  EXPECT_EQ(contents<float>(by, 16), want);
+}
+
+TEST_P(BodyConformance, LoopsInLoopsShareTheirFuel) {
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(3));
+  Batch batch(engine->isa());
+  add(batch, "nest", {View{m}, number(0), number(1000), number(1000)});
+  add(batch, "nest", {View{m}, number(1), number(10000), number(10000)});
+  add(batch, "nest", {View{m}, number(2), number(1 << 23), number(0)});
+  EXPECT_EQ(faultsOf(run(batch)), (Faults{{1, code(abi::FaultCode::Fuel), 1 << 24}}));
+  std::vector<uint32_t> counts = contents<uint32_t>(m, 3);
+  EXPECT_EQ(counts[0], 1000000u);
+  EXPECT_LT(counts[1], 1u << 24);
+  EXPECT_EQ(counts[2], 0u);
+}
+
+TEST_P(BodyConformance, LongParallelLoopsDoNotRun) {
+  BufferHandle m = makeBuffer(ElementType::I32, std::vector<uint32_t>(1));
+  Batch batch(engine->isa());
+  add(batch, "wide", {View{m}, number(30), number(40)});
+  add(batch, "wide", {View{m}, number(1 << 20), number(1 << 20)});
+  add(batch, "wide", {View{m}, number(0xFFFFFFFF), number(1)});
+  const uint32_t fuel = code(abi::FaultCode::Fuel);
+  EXPECT_EQ(faultsOf(run(batch, [&] { fill(m, std::vector<uint32_t>(1)); })),
+            (Faults{{1, fuel, 1 << 24}, {2, fuel, 1 << 24}}));
+  EXPECT_EQ(contents<uint32_t>(m, 1)[0], 1200u);
 }
 
 //===----------------------------------------------------------------------===//
@@ -593,10 +855,82 @@ TEST_P(Conformance, WindowOverViewsOfDifferentSize) {
   EXPECT_EQ(contents<float>(bz, n), want);
 }
 
+//===----------------------------------------------------------------------===//
+// Transient buffers and fused reductions
+//===----------------------------------------------------------------------===//
+
+TEST_P(Conformance, TransientBuffersCarryValuesInsideAWindow) {
+  const uint32_t n = 1000;
+  std::vector<float> x(n), y(n), want(n);
+  for (uint32_t i = 0; i < n; ++i) {
+    x[i] = float(i % 17) + 0.5f;
+    y[i] = float(i % 5);
+    want[i] = x[i] * 3.0f + y[i];
+  }
+  BufferHandle bx = makeBuffer(ElementType::F32, x), by = makeBuffer(ElementType::F32, y),
+               bt = makeBuffer(ElementType::F32, std::vector<float>(n), abi::AccessReadWrite | abi::AccessTransient),
+               bz = makeBuffer(ElementType::F32, std::vector<float>(n)),
+               bw = makeBuffer(ElementType::F32, std::vector<float>(n));
+  // The same with a buffer that keeps what is written: other code.
+  BufferHandle kept = makeBuffer(ElementType::F32, std::vector<float>(n)),
+               other = makeBuffer(ElementType::F32, std::vector<float>(n));
+  Batch batch(engine->isa());
+  addWindow(batch, "through", {View{bx, 0, n}, View{by, 0, n}, View{bt, 0, n}, View{bz, 0, n}, 3.0});
+  addWindow(batch, "through", {View{bx, 0, n}, View{by, 0, n}, View{kept, 0, n}, View{bw, 0, n}, 3.0});
+  EXPECT_TRUE(run(batch).faults.empty());
+  EXPECT_EQ(contents<float>(bz, n), want);
+  EXPECT_EQ(contents<float>(bw, n), want);
+  for (uint32_t i = 0; i < n; ++i)
+    want[i] = x[i] * 3.0f;
+  EXPECT_EQ(contents<float>(kept, n), want);
+
+  // What must go through memory does.
+  Batch around(engine->isa());
+  addWindow(around, "around", {View{bx, 0, n}, View{bt, 0, n}, View{bz, 0, n}, 3.0});
+  addWindow(around, "around", {View{bx, 0, n}, View{kept, 0, n}, View{other, 0, n}, 3.0});
+  EXPECT_TRUE(run(around).faults.empty());
+  EXPECT_EQ(contents<float>(bz, n), contents<float>(other, n));
+}
+
+TEST_P(Conformance, TransientBuffersThatAreTooShortStillFault) {
+  const uint32_t n = 100, shorter = 90;
+  BufferHandle bx = makeBuffer(ElementType::F32, std::vector<float>(n, 1.0f)),
+               by = makeBuffer(ElementType::F32, std::vector<float>(n, 2.0f)),
+               bt = makeBuffer(ElementType::F32, std::vector<float>(n), abi::AccessReadWrite | abi::AccessTransient),
+               bz = makeBuffer(ElementType::F32, std::vector<float>(n));
+  Batch batch(engine->isa());
+  addWindow(batch, "through", {View{bx, 0, n}, View{by, 0, n}, View{bt, 0, shorter}, View{bz, 0, n}, 3.0});
+  EXPECT_EQ(faultsOf(run(batch)), (Faults{{1, code(abi::FaultCode::BufferBounds), shorter}}));
+  std::vector<float> want(n, 5.0f);
+  std::fill(want.begin() + shorter, want.end(), 2.0f);
+  EXPECT_EQ(contents<float>(bz, n), want);
+}
+
+TEST_P(Conformance, MapsAndReductionsOfAWindow) {
+  const uint32_t n = 3000;
+  std::vector<float> x(n), scaled(n);
+  for (uint32_t i = 0; i < n; ++i) {
+    x[i] = float((i * 37) % 1001) / 7;
+    scaled[i] = x[i] * 0.3f;
+  }
+  BufferHandle bx = makeBuffer(ElementType::F32, x),
+               bt = makeBuffer(ElementType::F32, std::vector<float>(n), abi::AccessReadWrite | abi::AccessTransient),
+               out = makeBuffer(ElementType::F32, std::vector<float>(4));
+  Batch batch(engine->isa());
+  addWindow(batch, "measure", {View{bx, 0, n}, View{bt, 0, n}, View{out}, 0.3, number(0), number(1)});
+  addWindow(batch, "measure", {View{bx, 0, 0}, View{bt, 0, 0}, View{out}, 0.3, number(2), number(3)});
+  EXPECT_TRUE(run(batch, [&] { fill(out, std::vector<float>(4, -1.0f)); }).faults.empty());
+  EXPECT_EQ(contents<float>(out, 4), (std::vector<float>{reduceInLanes(0.0f, scaled, plus),
+                                                         *std::max_element(scaled.begin(), scaled.end()), 0.0f, 0.0f}));
+}
+
+static std::string caseName(const testing::TestParamInfo<Conformance::ParamType> &info) {
+  std::string device = std::get<0>(info.param) == "host" ? "Host" : "Cuda";
+  return device + (std::get<1>(info.param) ? "Promoted" : "Interpreter");
+}
 INSTANTIATE_TEST_SUITE_P(Devices, Conformance, testing::Combine(testing::Values("host", "cuda:0"), testing::Bool()),
-                         [](const testing::TestParamInfo<Conformance::ParamType> &info) {
-                           std::string device = std::get<0>(info.param) == "host" ? "Host" : "Cuda";
-                           return device + (std::get<1>(info.param) ? "Promoted" : "Interpreter");
-                         });
+                         caseName);
+INSTANTIATE_TEST_SUITE_P(Devices, BodyConformance, testing::Combine(testing::Values("host", "cuda:0"), testing::Bool()),
+                         caseName);
 
 } // namespace

@@ -370,3 +370,50 @@ mk.window @converts (%m: memref<?xi16>, %i: index, %x: f32) {
   mk.issue @convert(%m, %i, %x) : memref<?xi16>, index, f32
   mk.issue @convert(%m, %i, %x) : memref<?xi16>, index, f32
 }
+
+mk.opcode @total code(90) scope(block) (%x: !vf, %out: memref<?xf32>, %at: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f32
+  %n = memref.dim %x, %c0 : !vf
+  %sum = scf.parallel (%i) = (%c0) to (%n) step (%c1) init (%zero) -> f32 {
+    %a = memref.load %x[%i] : !vf
+    scf.reduce(%a : f32) {
+    ^bb0(%l: f32, %r: f32):
+      %s = arith.addf %l, %r : f32
+      scf.reduce.return %s : f32
+    }
+  }
+  memref.store %sum, %out[%at] : memref<?xf32>
+  mk.return
+}
+mk.opcode @peak code(91) scope(block) (%x: !vf, %out: memref<?xf32>, %at: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f32
+  %n = memref.dim %x, %c0 : !vf
+  %max = scf.parallel (%i) = (%c0) to (%n) step (%c1) init (%zero) -> f32 {
+    %a = memref.load %x[%i] : !vf
+    scf.reduce(%a : f32) {
+    ^bb0(%l: f32, %r: f32):
+      %s = arith.maximumf %l, %r : f32
+      scf.reduce.return %s : f32
+    }
+  }
+  memref.store %max, %out[%at] : memref<?xf32>
+  mk.return
+}
+// %t is transient in the tests: read at the own element only, at a neighbour's, and by reductions.
+mk.window @through (%x: !vf, %y: !vf, %t: !vf, %z: !vf, %a: f32) {
+  mk.issue @scale(%x, %a, %t) : !vf, f32, !vf
+  mk.issue @add(%t, %y, %z) : !vf, !vf, !vf
+}
+mk.window @around (%x: !vf, %t: !vf, %z: !vf, %a: f32) {
+  mk.issue @scale(%x, %a, %t) : !vf, f32, !vf
+  mk.issue @neighbour(%t, %z) : !vf, !vf
+}
+mk.window @measure (%x: !vf, %t: !vf, %out: memref<?xf32>, %a: f32, %i: index, %j: index) {
+  mk.issue @scale(%x, %a, %t) : !vf, f32, !vf
+  mk.issue @total(%t, %out, %i) : !vf, memref<?xf32>, index
+  mk.issue @peak(%t, %out, %j) : !vf, memref<?xf32>, index
+}

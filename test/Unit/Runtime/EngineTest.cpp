@@ -216,6 +216,7 @@ TEST_P(EngineTest, TheHeatOfOpcodesIsExact) {
   EXPECT_EQ(heat[2].what, "oops");
   EXPECT_EQ(heat[2].total, 12u);
   EXPECT_EQ(heat[2].recent, 0);
+  EXPECT_EQ(heat[2].evidence, 0u);
 }
 
 TEST_P(EngineTest, HeatDecays) {
@@ -230,6 +231,7 @@ TEST_P(EngineTest, HeatDecays) {
   ASSERT_EQ(heat.size(), 1u);
   EXPECT_EQ(heat[0].total, 64u);
   EXPECT_LT(heat[0].recent, 1);
+  EXPECT_EQ(heat[0].evidence, 64u);
 }
 
 //===----------------------------------------------------------------------===//

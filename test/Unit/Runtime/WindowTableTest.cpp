@@ -74,6 +74,19 @@ TEST_F(Windows, SignatureHasTypesAccessAndWords) {
   EXPECT_EQ(unit->what, signature.str(isa));
 }
 
+TEST_F(Windows, TransientBuffersAreAKindOfTheirOwn) {
+  std::vector<abi::Slot> slots = {fill(V(1, 0, 16), 7), fill(V(2, 0, 16), 8)};
+  EXPECT_EQ(kind(slots), "fill(0,1) fill(2,3) | 0=2");
+  buffers[2].access |= abi::AccessTransient;
+  CodeUnit *unit = find(slots);
+  ASSERT_NE(unit, nullptr);
+  EXPECT_EQ(unit->what, "fill(0,1) fill(2,3) | 0=2 | transient 2");
+  EXPECT_EQ(unit->signature.args[0].access, uint32_t(abi::AccessWrite));
+  EXPECT_EQ(unit->signature.args[2].access, uint32_t(abi::AccessWrite | abi::AccessTransient));
+  buffers[1].access |= abi::AccessTransient;
+  EXPECT_EQ(kind(slots), "fill(0,1) fill(2,3) | 0=2 | transient 0 2");
+}
+
 TEST_F(Windows, ScalarsOfOneTypeMergeByValue) {
   abi::Slot bump = makeSlot(Bump, {1, 7});
   EXPECT_EQ(kind({fill(V(2, 0, 16), 7), bump}), "fill(0,1) bump(2,1)");

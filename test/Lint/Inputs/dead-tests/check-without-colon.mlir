@@ -1,0 +1,4 @@
+// RUN: mk-opt %s | FileCheck %s
+// CHECK: module
+// CHECK-NEXT module
+module {}

@@ -1,0 +1,3 @@
+// RUN: mk-opt %s --verify-diagnostics
+// expected-error @+1 {{bad}}
+module {}

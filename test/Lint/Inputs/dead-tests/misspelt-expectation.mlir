@@ -1,0 +1,4 @@
+// RUN: mk-opt %s --verify-diagnostics
+// expected-err @below {{bad}}
+// expected-error below {{bad}}
+module {}

@@ -1,0 +1,2 @@
+// RUN: mk-opt %s
+module {}

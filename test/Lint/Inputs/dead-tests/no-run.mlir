@@ -1,0 +1,2 @@
+// CHECK: module
+module {}

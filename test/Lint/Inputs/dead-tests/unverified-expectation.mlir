@@ -1,0 +1,3 @@
+// RUN: not mk-opt %s
+// expected-error @below {{bad}}
+module {}

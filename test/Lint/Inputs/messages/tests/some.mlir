@@ -1,0 +1,2 @@
+// expected-error @below {{'x' op is provoked by a test}}
+// expected-remark @below {{can be provoked after all}}

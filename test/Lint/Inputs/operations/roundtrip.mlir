@@ -1,0 +1,2 @@
+// mk.two is only mentioned here
+mk.one %x

@@ -1,0 +1,85 @@
+// scf.parallel with results: the order of a reduction is that of its scope, whatever the target (passes/LowerLoops.cpp).
+
+// RUN: mk-opt %s --mk-build-kernels --convert-mk-to-gpu --split-input-file | FileCheck %s --check-prefix=GPU
+// RUN: mk-opt %s --mk-build-kernels --convert-mk-to-host --split-input-file | FileCheck %s --check-prefix=HOST
+
+// In block scope: 256 lanes. On the GPU a thread keeps the sum of a lane in a register; the sums meet in shared memory and
+// then in the registers of a warp. On the host the lanes of a row stand side by side.
+// GPU-LABEL: gpu.func @mk_opcode_sum
+// GPU-SAME: workgroup(%[[P:[a-z0-9]*]] : memref<256xf32, #gpu.address_space<workgroup>>
+// GPU: gpu.barrier
+// GPU: scf.for %[[LANE:.*]] = %thread_id
+// GPU: %[[FIRST:.*]] = memref.load
+// GPU: %[[SUM:.*]] = scf.for %{{.*}} iter_args(%[[ACC:.*]] = %[[FIRST]])
+// GPU: arith.addf %[[ACC]]
+// GPU: memref.store %[[SUM]], %[[P]][%[[LANE]]]
+// GPU: gpu.barrier
+// GPU: scf.for
+// GPU: arith.shrui
+// GPU: memref.load %[[P]]
+// GPU: arith.addf
+// GPU: gpu.barrier
+// GPU-COUNT-5: gpu.shuffle down
+// GPU: memref.store %{{.*}}, %[[P]]
+// GPU: gpu.barrier
+// GPU: %[[LANE0:.*]] = memref.load %[[P]]
+// GPU: scf.if
+// GPU-NEXT: arith.addf %{{.*}}, %[[LANE0]]
+// HOST-LABEL: func.func @mk_opcode_sum
+// HOST: %[[P:.*]] = memref.alloca() : memref<256xf32>
+// HOST: arith.minsi
+// HOST: scf.for %[[FIRST:.*]] = %
+// HOST: memref.store %{{.*}}, %[[P]][%[[FIRST]]]
+// HOST: scf.for %[[ROW:.*]] =
+// HOST: scf.for %[[LANE:.*]] =
+// HOST: arith.addi %[[ROW]], %[[LANE]]
+// HOST: %[[OLD:.*]] = memref.load %[[P]][%[[LANE]]]
+// HOST: %[[NEW:.*]] = arith.addf %[[OLD]]
+// HOST: memref.store %[[NEW]], %[[P]][%[[LANE]]]
+// HOST: scf.for
+// HOST: arith.shrui
+mk.opcode @sum code(64) scope(block) (%x: memref<?xf32>, %out: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f32
+  %n = memref.dim %x, %c0 : memref<?xf32>
+  %sum = scf.parallel (%i) = (%c0) to (%n) step (%c1) init(%zero) -> f32 {
+    %v = memref.load %x[%i] : memref<?xf32>
+    scf.reduce(%v : f32) {
+    ^bb0(%l: f32, %r: f32):
+      %t = arith.addf %l, %r : f32
+      scf.reduce.return %t : f32
+    }
+  }
+  memref.store %sum, %out[%c0] : memref<?xf32>
+  mk.return
+}
+
+// -----
+
+// In lane scope, and inside another loop: in ascending order.
+// GPU-LABEL: gpu.func @mk_opcode_lane_sum
+// GPU-NOT: gpu.barrier
+// GPU: scf.for %{{.*}} iter_args(%[[ACC:.*]] = %{{.*}}) -> (f32)
+// GPU: %[[V:.*]] = memref.load
+// GPU: arith.addf %[[ACC]], %[[V]]
+// HOST-LABEL: func.func @mk_opcode_lane_sum
+// HOST: scf.for %{{.*}} iter_args(%[[ACC:.*]] = %{{.*}}) -> (f32)
+// HOST: %[[V:.*]] = memref.load
+// HOST: arith.addf %[[ACC]], %[[V]]
+mk.opcode @lane_sum code(64) scope(lane) (%x: memref<?xf32>, %out: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f32
+  %n = memref.dim %x, %c0 : memref<?xf32>
+  %sum = scf.parallel (%i) = (%c0) to (%n) step (%c1) init(%zero) -> f32 {
+    %v = memref.load %x[%i] : memref<?xf32>
+    scf.reduce(%v : f32) {
+    ^bb0(%l: f32, %r: f32):
+      %t = arith.addf %l, %r : f32
+      scf.reduce.return %t : f32
+    }
+  }
+  memref.store %sum, %out[%c0] : memref<?xf32>
+  mk.return
+}
