@@ -182,7 +182,7 @@ void SlotRunner::dispatch(Value code, ArrayRef<OpcodeOp> opcodes, WordsOf words)
     b.setInsertionPointToStart(&region.front());
     // A mixed window runs its lane opcodes on one thread of the CTA.
     if (b.kernel.getScope() == ScopeKind::Block && op.getScope() == ScopeKind::Lane) {
-      auto single = SingleOp::create(b);
+      auto single = SingleOp::create(b, /*nowait=*/false);
       b.fill(single.getBody(), [&] { arm(op, words(op)); });
     } else {
       arm(op, words(op));
@@ -197,7 +197,7 @@ void SlotRunner::finish(Value fault) {
   auto status = [&](abi::SlotStatus value) {
     memref::StoreOp::create(b, b.i32(uint32_t(value)), ring, b.plus(base, abi::SlotStatusWord));
   };
-  auto report = SingleOp::create(b);
+  auto report = SingleOp::create(b, /*nowait=*/true);
   b.fill(report.getBody(), [&] {
     b.reportFault(
         number, fault,

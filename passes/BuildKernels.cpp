@@ -78,7 +78,7 @@ static void buildBatchKernel(ModuleOp module, FunctionOpInterface op, const Twin
   Value firstSlot = arith::MulIOp::create(b, item, b.i32(slots));
   auto task = TaskOp::create(b, SmallVector<Type>(slots, b.getI64Type()));
   b.fill(task.getBody(), [&] { b.inlineBody(op, values, {firstSlot, Value()}); });
-  auto report = SingleOp::create(b);
+  auto report = SingleOp::create(b, /*nowait=*/true);
   b.fill(report.getBody(), [&] {
     for (auto [place, word] : llvm::enumerate(task.getResults()))
       b.reportFault(arith::AddIOp::create(b, firstSlot, b.i32(place)), word);

@@ -44,7 +44,7 @@ static unsigned inlineIssues(WindowOp window, ScopeKind scope, SymbolTable &symb
     auto opcode = symbols.lookup<OpcodeOp>(issue.getCallee());
     OpBuilder b(issue);
     if (scope == ScopeKind::Block && opcode.getScope() == ScopeKind::Lane) {
-      auto single = SingleOp::create(b, issue.getLoc());
+      auto single = SingleOp::create(b, issue.getLoc(), /*nowait=*/false);
       b.createBlock(&single.getBody());
       YieldOp::create(b, issue.getLoc());
       b.setInsertionPointToStart(&single.getBody().front());

@@ -138,7 +138,7 @@ void KernelBuilder::expandEmit(EmitOp emit, Value firstSlot) {
   bool once = kernel.getScope() == ScopeKind::Block && !emit->getParentOfType<scf::ParallelOp>() &&
               !emit->getParentOfType<SingleOp>();
   if (once) {
-    auto single = SingleOp::create(*this);
+    auto single = SingleOp::create(*this, /*nowait=*/true);
     fill(single.getBody(), append);
   } else {
     append();

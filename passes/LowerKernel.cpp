@@ -59,6 +59,11 @@ LogicalResult KernelLowering::shareScratch() {
   ImplicitLocOpBuilder b(function.getLoc(), function.getContext());
   b.setInsertionPointToStart(&function.getFunctionBody().front());
   Value pool = shared(MemRefType::get({size}, b.getI8Type()));
+  // The next item begins when no thread reads what the last one left.
+  function.getFunctionBody().walk([&](DistributeOp items) {
+    ImplicitLocOpBuilder end(items.getLoc(), items.getBody().front().getTerminator());
+    barrier(end);
+  });
   for (Piece &piece : pieces) {
     b.setInsertionPoint(piece.op);
     b.setLoc(piece.op.getLoc());
@@ -100,7 +105,7 @@ void KernelLowering::isolateWrites() {
   });
   for (Operation *write : writes) {
     ImplicitLocOpBuilder b(write->getLoc(), write);
-    auto single = SingleOp::create(b);
+    auto single = SingleOp::create(b, /*nowait=*/false);
     b.createBlock(&single.getBody());
     auto yield = YieldOp::create(b);
     write->moveBefore(yield);
@@ -205,9 +210,10 @@ LogicalResult KernelLowering::run() {
   return success();
 }
 
-void KernelLowering::onOneThread(ImplicitLocOpBuilder &b, function_ref<void()> body) {
+void KernelLowering::onOneThread(ImplicitLocOpBuilder &b, function_ref<void()> body, bool wait) {
   // The first barrier keeps the write behind what the others still read, the second shows it to them.
-  barrier(b);
+  if (wait)
+    barrier(b);
   Value zero = arith::ConstantIndexOp::create(b, 0);
   Value first = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, threadId(b), zero);
   auto branch = scf::IfOp::create(b, first, /*withElseRegion=*/false);
@@ -216,27 +222,44 @@ void KernelLowering::onOneThread(ImplicitLocOpBuilder &b, function_ref<void()> b
     b.setInsertionPointToStart(branch.thenBlock());
     body();
   }
-  barrier(b);
+  if (wait)
+    barrier(b);
 }
 
+/// In a team the cells of the fault words stand twice, and tasks use one set after the other: a thread that is already
+/// in the next task does not disturb those that still read the words of this one, so that one barrier is enough.
 void KernelLowering::lowerTask(TaskOp task) {
   unsigned count = task.getNumResults();
-  Value cells;
   ImplicitLocOpBuilder b(task.getLoc(), task);
-  if (hasTeam())
-    cells = shared(MemRefType::get({count}, b.getI64Type()));
-  else
-    cells = memref::AllocaOp::create(b, MemRefType::get({count}, b.getI64Type()));
-  auto at = [&](unsigned i) -> Value { return arith::ConstantIndexOp::create(b, i); };
-  auto clear = [&] {
-    Value none = arith::ConstantOp::create(b, b.getI64IntegerAttr(static_cast<int64_t>(abi::NoFault)));
-    for (unsigned i = 0; i < count; ++i)
-      memref::StoreOp::create(b, none, cells, at(i));
+  auto number = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, value); };
+  auto noFault = [&]() -> Value {
+    return arith::ConstantOp::create(b, b.getI64IntegerAttr(static_cast<int64_t>(abi::NoFault)));
   };
-  if (hasTeam())
-    onOneThread(b, clear);
-  else
-    clear();
+  Value cells, set, base;
+  if (hasTeam()) {
+    cells = shared(MemRefType::get({2 * count}, b.getI64Type()));
+    set = memref::AllocaOp::create(b, MemRefType::get({}, b.getIndexType()));
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(&function.getFunctionBody().front());
+      set.getDefiningOp()->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
+      memref::StoreOp::create(b, number(0), set);
+      onOneThread(b, [&] {
+        for (unsigned i = 0; i < 2 * count; ++i)
+          memref::StoreOp::create(b, noFault(), cells, number(i));
+      });
+    }
+    base = memref::LoadOp::create(b, set);
+  } else {
+    cells = memref::AllocaOp::create(b, MemRefType::get({count}, b.getI64Type()));
+    for (unsigned i = 0; i < count; ++i)
+      memref::StoreOp::create(b, noFault(), cells, number(i));
+  }
+  auto at = [&](unsigned i) -> Value {
+    if (!base)
+      return number(i);
+    return i == 0 ? base : arith::AddIOp::create(b, base, number(i)).getResult();
+  };
 
   SmallVector<Operation *> faults;
   task.getBody().walk([&](Operation *op) {
@@ -277,8 +300,26 @@ void KernelLowering::lowerTask(TaskOp task) {
   b.setLoc(task.getLoc());
   if (hasTeam())
     barrier(b);
-  for (unsigned i = 0; i < count; ++i)
-    task.getResult(i).replaceAllUsesWith(memref::LoadOp::create(b, cells, at(i)));
+  Value faulted;
+  for (unsigned i = 0; i < count; ++i) {
+    Value word = memref::LoadOp::create(b, cells, at(i));
+    task.getResult(i).replaceAllUsesWith(word);
+    Value isFault = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, word, noFault());
+    faulted = faulted ? arith::OrIOp::create(b, faulted, isFault).getResult() : isFault;
+  }
+  if (hasTeam()) {
+    auto reset = scf::IfOp::create(b, faulted, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(reset.thenBlock());
+    // All have read the words when the first thread clears them.
+    onOneThread(b, [&] {
+      for (unsigned i = 0; i < count; ++i)
+        memref::StoreOp::create(b, noFault(), cells, at(i));
+    });
+    b.setInsertionPointAfter(reset);
+    Value other = arith::SubIOp::create(b, number(count), base);
+    memref::StoreOp::create(b, other, set);
+  }
   task.erase();
 }
 
@@ -289,10 +330,13 @@ void KernelLowering::lowerSingle(SingleOp single) {
     single->getBlock()->getOperations().splice(single->getIterator(), body->getOperations());
   } else {
     ImplicitLocOpBuilder b(single.getLoc(), single);
-    onOneThread(b, [&] {
-      Block *to = b.getInsertionBlock();
-      to->getOperations().splice(Block::iterator(to->getTerminator()), body->getOperations());
-    });
+    onOneThread(
+        b,
+        [&] {
+          Block *to = b.getInsertionBlock();
+          to->getOperations().splice(Block::iterator(to->getTerminator()), body->getOperations());
+        },
+        /*wait=*/!single.getNowait());
   }
   single.erase();
 }

@@ -59,8 +59,8 @@ private:
   void lowerSingle(SingleOp single);
   void lowerDistribute(DistributeOp distribute);
   void lowerView(ViewOp view);
-  /// if (thread 0) { body }, with barriers around it.
-  void onOneThread(mlir::ImplicitLocOpBuilder &b, llvm::function_ref<void()> body);
+  /// if (thread 0) { body }, with barriers around it if the others wait.
+  void onOneThread(mlir::ImplicitLocOpBuilder &b, llvm::function_ref<void()> body, bool wait = true);
 
   // LowerLoops.cpp
   void lowerLoops();

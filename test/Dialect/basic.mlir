@@ -114,11 +114,11 @@ mk.opcode @engine code(67) scope(lane) (%handle: i32) {
 
 // A terminator that is written out is the implied one.
 // CHECK-LABEL: mk.kernel @yields
-// CHECK: mk.single {
+// CHECK: mk.single nowait {
 // CHECK-NEXT: }
 mk.kernel @yields scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %h: i64, %i: i64,
                                %j: i64) {
-  mk.single {
+  mk.single nowait {
     mk.yield
   }
   mk.return

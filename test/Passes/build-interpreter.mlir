@@ -47,7 +47,7 @@ mk.opcode @block code(100) scope(block) () {
 // CHECK: default {
 // CHECK: mk.fault unknown_opcode detail %[[OPCODE]]
 // CHECK: mk.fault tenant_range detail %[[TENANT]]
-// CHECK: mk.single {
+// CHECK: mk.single nowait {
 // CHECK: arith.cmpi ne, %[[FAULT]]
 // CHECK: memref.atomic_rmw addi
 

@@ -37,7 +37,7 @@ mk.window @pair (%x: i32, %y: i32) {
 
 // Outside the loop of a CTA a record is appended once.
 // CHECK-LABEL: mk.kernel @mk_opcode_block
-// CHECK: mk.single {
+// CHECK: mk.single nowait {
 // CHECK: memref.atomic_rmw addi
 // CHECK: scf.parallel
 // CHECK-NOT: mk.single

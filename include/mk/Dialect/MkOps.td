@@ -408,7 +408,7 @@ def Mk_RaiseOp : Mk_Op<"raise", [MemoryEffects<[MemWrite<Mk_FaultResource>]>]> {
 def Mk_SingleOp : Mk_Op<"single", [RecursiveMemoryEffects, SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "code that one thread of the worker runs";
   let description = [{
-    The others wait until it is done and then see its effects.
+    The others wait until it is done and then see its effects; with `nowait` they go on, and do not look at them.
 
     Example:
 
@@ -418,8 +418,9 @@ def Mk_SingleOp : Mk_Op<"single", [RecursiveMemoryEffects, SingleBlockImplicitTe
     }
     ```
   }];
+  let arguments = (ins UnitAttr:$nowait);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$body attr-dict";
+  let assemblyFormat = "(`nowait` $nowait^)? $body attr-dict";
 }
 
 def Mk_YieldOp : Mk_Op<"yield", [Pure, Terminator,

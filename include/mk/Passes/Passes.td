@@ -197,7 +197,15 @@ def ConvertMkToGpuPass : Pass<"convert-mk-to-gpu", "::mlir::ModuleOp"> {
   let description = [{
     Moves each `mk.kernel` into a `gpu.func` of one `gpu.module`, and removes the opcodes and windows. Work items are
     spread over threads (lane scope) or CTAs (block scope); outer `scf.parallel` loops of block scope are spread over
-    the threads of the CTA. Kernel operations that have no lowering yet are errors.
+    the threads of the CTA.
+
+    What an outer loop of block scope reduces (`scf.reduce`) has one order on every target: iteration i belongs to lane i
+    mod 256, a lane combines its iterations in ascending order, lane l is combined with lane l + s for s = 128, 64, ...,
+    1, and at last the initial value with lane 0. On the GPU the lanes meet in shared memory and in a warp's registers.
+    All other loops reduce in ascending order, from the initial value on.
+
+    Local memory (`memref.alloca`) outside `scf.parallel` is shared by the CTA, inside it is the thread's own. More shared
+    memory than a CTA has, 48 KiB, is an error.
   }];
   let options = [
     Option<"chip", "chip", "std::string", "\"sm_80\"", "the GPU to compile for">,
@@ -211,7 +219,7 @@ def ConvertMkToHostPass : Pass<"convert-mk-to-host", "::mlir::ModuleOp"> {
   let description = [{
     Turns each `mk.kernel` into a `func.func` of the same name with three arguments: the address of the launch
     parameters, and the range of work items to run. It can be called by many threads at once, each with its own range.
-    Removes the opcodes and windows.
+    Removes the opcodes and windows. Reductions have the order that `convert-mk-to-gpu` describes.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
