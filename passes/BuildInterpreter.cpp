@@ -175,6 +175,7 @@ void SlotRunner::dispatch(Value code, ArrayRef<OpcodeOp> opcodes, WordsOf words)
   OpBuilder::InsertionGuard guard(b);
   SmallVector<int64_t> codes = llvm::map_to_vector(opcodes, [](OpcodeOp op) { return int64_t(op.getOpcode()); });
   auto choice = scf::IndexSwitchOp::create(b, TypeRange{}, b.toIndex(code), codes, codes.size());
+  choice->setDiscardableAttr(armsAttrName, b.getUnitAttr());
   for (auto [opcode, region] : llvm::zip_equal(opcodes, choice.getCaseRegions())) {
     OpcodeOp op = opcode;
     b.createBlock(&region);

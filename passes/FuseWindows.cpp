@@ -297,6 +297,15 @@ static scf::ParallelOp fuse(scf::ParallelOp first, scf::ParallelOp second, Array
   SmallVector<Value> inits(first.getInitVals());
   llvm::append_range(inits, second.getInitVals());
   auto fused = scf::ParallelOp::create(b, loc, second.getLowerBound(), second.getUpperBound(), second.getStep(), inits);
+  // mk-guard lays a fault of the loop at the door of all whose loop it was.
+  llvm::SmallSetVector<int32_t, 4> issues;
+  for (scf::ParallelOp loop : {first, second}) {
+    if (auto issue = loop->getAttrOfType<IntegerAttr>("mk.issue"))
+      issues.insert(issue.getInt());
+    if (auto several = loop->getAttrOfType<DenseI32ArrayAttr>("mk.issues"))
+      issues.insert_range(several.asArrayRef());
+  }
+  fused->setDiscardableAttr("mk.issues", b.getDenseI32ArrayAttr(issues.getArrayRef()));
   Block *body = fused.getBody();
   body->clear();
   SmallVector<Value> operands, results(fused.getResults());

@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Index/IR/IndexOps.h"
 #include "mlir/IR/Remarks.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 #define DEBUG_TYPE "mk-guard"
 
@@ -88,6 +89,34 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
   if (isa<index::CeilDivSOp, index::CeilDivUOp, index::DivSOp, index::DivUOp, index::FloorDivSOp, index::RemSOp,
           index::RemUOp, index::ShlOp, index::ShrSOp, index::ShrUOp>(op))
     return op->emitOpError("is not known to mk-guard; use the operation of arith on index");
+  // What makes a memref of another shape could make one that is larger than its memory.
+  auto isMemRef = [](Value value) { return isa<BaseMemRefType>(value.getType()); };
+  auto makesMemRef = [&](ValueRange values) { return llvm::any_of(values, isMemRef); };
+  bool inRegion = llvm::any_of(op->getRegions(), [&](Region &region) {
+    return llvm::any_of(region, [&](Block &block) { return makesMemRef(block.getArguments()); });
+  });
+  if ((makesMemRef(op->getResults()) && !isa<memref::AllocaOp, BufferOp, MemoryOp>(op) &&
+       !(isa<memref::DistinctObjectsOp>(op) && isa<WindowOp>(function))) ||
+      inRegion)
+    return op->emitOpError("makes a memref, which mk-guard cannot check; bodies use their arguments, memref.alloca, "
+                           "mk.memory and mk.buffer as they are");
+  if (dialect == "scf" &&
+      !isa<scf::ForOp, scf::IfOp, scf::IndexSwitchOp, scf::ParallelOp, scf::WhileOp, scf::ReduceOp>(op) &&
+      !op->hasTrait<OpTrait::IsTerminator>())
+    return op->emitOpError(
+        "has no place in an opcode; use scf.for, scf.if, scf.index_switch, scf.parallel or scf.while");
+  if (auto reduce = dyn_cast<scf::ReduceOp>(op)) {
+    Block *iteration = reduce->getBlock();
+    WalkResult walk = reduce->walk([&](Operation *inner) {
+      return inner != reduce && llvm::any_of(inner->getOperands(),
+                                             [&](Value value) { return value.getParentBlock() == iteration; })
+                 ? WalkResult::interrupt()
+                 : WalkResult::advance();
+    });
+    if (walk.wasInterrupted())
+      return op->emitOpError("combines with a value of the iteration, but a reduction combines its two arguments; "
+                             "compute it before scf.reduce");
+  }
   if (auto dim = dyn_cast<memref::DimOp>(op)) {
     std::optional<int64_t> number = dim.getConstantIndex();
     if (!number || *number < 0 || *number >= cast<MemRefType>(dim.getSource().getType()).getRank())
@@ -97,10 +126,12 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
     MemRefType type = alloca.getType();
     if (!type.hasStaticShape() || !type.getElementType().isIntOrIndexOrFloat())
       return op->emitOpError("has no constant size; use a buffer argument");
-    unsigned bits = type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth();
+    if (!type.getLayout().isIdentity() || type.getMemorySpace())
+      return op->emitOpError("has a layout or a memory space, but local memory is plain");
     int64_t elements = type.getNumElements();
-    if (elements > maxAlloca || elements * llvm::divideCeil(bits, 8) > maxAlloca)
-      return op->emitOpError() << "takes more than " << maxAlloca << " bytes; use a buffer argument";
+    if (elements > maxAlloca || (allocated += elements * elementBytes(type.getElementType())) > maxAlloca)
+      return op->emitOpError() << "brings the local memory of the body above " << maxAlloca
+                               << " bytes; use a buffer argument";
   }
   if (isFloatToInt(op)) {
     if (!division)
@@ -112,19 +143,12 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
     return success();
   }
   auto access = [&](Value memref, ValueRange indices) -> LogicalResult {
-    // What mk.opcode's arguments and local memory are; anything else could have any shape.
-    Value source = sourceOf(memref);
-    Operation *definition = source.getDefiningOp();
-    if (definition && !isa<memref::AllocaOp, BufferOp, MemoryOp>(definition))
-      return op->emitOpError("accesses memory that is no argument, memref.alloca or mk.memory, which mk-guard cannot "
-                             "check");
     ++considered;
     if (checkedBefore.contains(op))
       return success();
     for (auto [dim, index] : llvm::enumerate(indices))
       if (!indexProved(index, memref, dim, solver)) {
-        rewrites.push_back(
-            [this, op, memref, indices = SmallVector<Value>(indices)] { guardAccess(op, memref, indices); });
+        rewrites.push_back([this, op] { guardAccess(op); });
         break;
       }
     return success();
@@ -180,9 +204,7 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
       return op->emitOpError("does not access elements of a memref of one dimension, which mk-guard cannot check");
     if (failed(access(memref, {})))
       return failure();
-    rewrites.push_back([this, op, memref, index = indices[0], lanes = type.getNumElements()] {
-      guardVector(op, memref, index, lanes);
-    });
+    rewrites.push_back([this, op, lanes = type.getNumElements()] { guardVector(op, lanes); });
     return success();
   };
   if (auto load = dyn_cast<vector::LoadOp>(op))
@@ -202,8 +224,14 @@ static void dropUndefinedResults(Operation *op) {
   if (op->hasAttr("overflowFlags"))
     op->setAttr("overflowFlags",
                 arith::IntegerOverflowFlagsAttr::get(op->getContext(), arith::IntegerOverflowFlags::none));
-  for (StringRef flag : {"isExact", "nonNeg", "isDisjoint", "alignment"})
+  for (StringRef flag : {"isExact", "nonNeg", "isDisjoint"})
     op->removeAttr(flag);
+  if (isa<memref::LoadOp, memref::StoreOp, vector::LoadOp, vector::StoreOp>(op))
+    op->removeAttr("alignment");
+  if (auto fast = op->getAttrOfType<arith::FastMathFlagsAttr>("fastmath"))
+    op->setAttr("fastmath", arith::FastMathFlagsAttr::get(
+                                op->getContext(), bitEnumClear(fast.getValue(), arith::FastMathFlags::nnan |
+                                                                                    arith::FastMathFlags::ninf)));
 }
 
 LogicalResult Guard::run() {
@@ -295,7 +323,18 @@ void Guard::runIf(ImplicitLocOpBuilder &b, Value condition, Operation *op, Fault
     scf::YieldOp::create(b, zeros);
 }
 
-void Guard::guardAccess(Operation *op, Value memref, ValueRange indices) {
+/// The memref of an access, and its indices as they are now: those that were guarded are other values than before.
+static std::pair<Value, ValueRange> placeOf(Operation *op) {
+  using Place = std::pair<Value, ValueRange>;
+  return llvm::TypeSwitch<Operation *, Place>(op)
+      .Case<memref::LoadOp, memref::StoreOp>([](auto access) { return Place(access.getMemRef(), access.getIndices()); })
+      .Case<memref::AtomicRMWOp, memref::GenericAtomicRMWOp>(
+          [](auto access) { return Place(access.getMemref(), access.getIndices()); })
+      .Case<vector::LoadOp, vector::StoreOp>([](auto access) { return Place(access.getBase(), access.getIndices()); });
+}
+
+void Guard::guardAccess(Operation *op) {
+  auto [memref, indices] = placeOf(op);
   ImplicitLocOpBuilder b(op->getLoc(), op);
   Value good, detail;
   for (auto [dim, index] : llvm::enumerate(indices)) {
@@ -308,7 +347,9 @@ void Guard::guardAccess(Operation *op, Value memref, ValueRange indices) {
   runIf(b, good, op, FaultKind::BufferBounds, detail);
 }
 
-void Guard::guardVector(Operation *op, Value memref, Value index, int64_t lanes) {
+void Guard::guardVector(Operation *op, int64_t lanes) {
+  auto [memref, indices] = placeOf(op);
+  Value index = indices[0];
   ImplicitLocOpBuilder b(op->getLoc(), op);
   Value extent = b.createOrFold<memref::DimOp>(memref, 0);
   Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, index, extent);

@@ -25,7 +25,7 @@ namespace mk {
 
 /// The largest step of a loop: bounds and extents are far enough from the end of 64 bits for it not to wrap.
 inline constexpr int64_t maxStep = int64_t(1) << 31;
-/// The largest local memory of one memref.alloca, in bytes: it lies on the stack, in a GPU thread's local memory, or in
+/// The largest local memory of a body, in bytes: it lies on the stack, in a GPU thread's local memory, or in
 /// the memory of a CTA.
 inline constexpr int64_t maxAlloca = 16384;
 /// Iterations of a loop in another one that cost no fuel when they are known before.
@@ -61,10 +61,10 @@ private:
   /// Doubles each loop whose checks can be made before it: one copy without them, for when they hold.
   void versionLoops();
 
-  void guardAccess(mlir::Operation *op, mlir::Value memref, mlir::ValueRange indices);
+  void guardAccess(mlir::Operation *op);
   void guardDivision(mlir::Operation *op);
   void guardShift(mlir::Operation *op);
-  void guardVector(mlir::Operation *op, mlir::Value memref, mlir::Value index, int64_t lanes);
+  void guardVector(mlir::Operation *op, int64_t lanes);
   void guardWhile(mlir::scf::WhileOp loop);
   void guardFor(mlir::scf::ForOp loop);
   void guardParallel(mlir::scf::ParallelOp loop, uint64_t limit);
@@ -105,6 +105,8 @@ private:
   llvm::SmallSetVector<mlir::Operation *, 4> fuelled;
   /// The fuel of a thread and a slot, where several loops share it. One loop alone compares with a constant.
   llvm::MapVector<FuelKey, mlir::Value> fuelCells;
+  /// Bytes of local memory.
+  int64_t allocated = 0;
   /// Operations that were looked at, for the remark.
   unsigned considered = 0;
 };

@@ -41,6 +41,15 @@ std::optional<uint64_t> Guard::knownTrips(Operation *loop, DataFlowSolver &solve
   if (auto each = dyn_cast<scf::ForOp>(loop)) {
     if (each.getUnsignedCmp())
       return std::nullopt;
+    // The last addition of a narrow loop must not wrap around.
+    std::optional<ConstantIntRanges> to = range(each.getUpperBound(), solver), by = range(each.getStep(), solver);
+    unsigned width = ConstantIntRanges::getStorageBitwidth(each.getStep().getType());
+    bool overflows = true;
+    if (to && by) {
+      (void)to->smax().sadd_ov(by->smax(), overflows);
+    }
+    if (width < 64 && overflows)
+      return std::nullopt;
     return bounded(each.getLowerBound(), each.getUpperBound());
   }
   auto parallel = dyn_cast<scf::ParallelOp>(loop);
@@ -289,8 +298,12 @@ void Guard::guardFor(scf::ForOp loop) {
     count = arith::IndexCastUIOp::create(b, b.getI64Type(), trips);
   else if (width < 64)
     count = arith::ExtUIOp::create(b, b.getI64Type(), trips);
-  Value isShort = arith::AndIOp::create(b, compare(ult, count, fuelLeft(b, loop)),
-                                        compare(sle, upper, constant(uint64_t(1) << std::min(width - 2, 62u))));
+  // Nor may the last addition wrap around.
+  bool isUnsigned = loop.getUnsignedCmp();
+  APInt most = isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width);
+  Value end = arith::SubIOp::create(b, arith::ConstantOp::create(b, b.getIntegerAttr(type, most)), divisor);
+  Value isShort =
+      arith::AndIOp::create(b, compare(ult, count, fuelLeft(b, loop)), compare(isUnsigned ? ule : sle, upper, end));
   Value isEmpty = compare(loop.getUnsignedCmp() ? uge : sge, lower, upper);
   Value lasts = arith::OrIOp::create(b, isEmpty, isShort);
   auto stepBranch = scf::IfOp::create(b, goodStep, /*withElseRegion=*/true);
@@ -339,6 +352,9 @@ void Guard::guardParallel(scf::ParallelOp loop, uint64_t limit) {
   b.setInsertionPointToStart(branch.elseBlock());
   // Of a fused loop every issue would have met the limit.
   llvm::SmallSetVector<IntegerAttr, 4> issues;
+  if (auto fused = loop->getAttrOfType<DenseI32ArrayAttr>("mk.issues"))
+    for (int32_t issue : fused.asArrayRef())
+      issues.insert(b.getI32IntegerAttr(issue));
   loop->walk([&](Operation *op) {
     if (auto issue = op->getAttrOfType<IntegerAttr>("mk.issue"))
       issues.insert(issue);

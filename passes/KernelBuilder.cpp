@@ -170,10 +170,6 @@ void KernelBuilder::inlineBody(FunctionOpInterface op, ValueRange arguments, con
     clone(inner, mapping)->walk([&](Operation *copy) {
       if (isa<BufferOp, EmitOp, MemoryOp, SlotInfoOp>(copy))
         requests.push_back(copy);
-      // Local memory is taken once, not again for each item. In block scope it must stay with its thread's loop.
-      else if (auto alloca = dyn_cast<memref::AllocaOp>(copy))
-        if (alloca.getType().hasStaticShape() && kernel.getScope() == ScopeKind::Lane)
-          alloca->moveBefore(kernel.getBodyBlock(), kernel.getBodyBlock()->begin());
     });
   Location loc = getLoc();
   OpBuilder::InsertionGuard guard(*this);

@@ -14,6 +14,9 @@
 
 namespace mk {
 
+/// Marks the scf.index_switch of an interpreter: of its cases one runs for a slot, so that they share local memory.
+inline constexpr llvm::StringLiteral armsAttrName = "mk.arms";
+
 /// What a body may know of its slot, as i32.
 struct SlotValues {
   mlir::Value index;

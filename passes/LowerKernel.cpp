@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "LowerKernel.h"
+#include "KernelBuilder.h"
 #include "mk/Runtime/Abi.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -26,6 +27,14 @@ void mk::eraseIsa(ModuleOp module) {
       op.erase();
 }
 
+/// The case of an interpreter's switch that 'op' stands in, or null.
+static Region *armOf(Operation *op) {
+  for (Region *region = op->getParentRegion(); region; region = region->getParentRegion())
+    if (region->getParentOp()->hasAttr(armsAttrName))
+      return region;
+  return nullptr;
+}
+
 /// Local memory of a block body belongs to the whole worker: a team shares it. Bodies that never run together (the arms
 /// of an interpreter) share the space.
 LogicalResult KernelLowering::shareScratch() {
@@ -39,13 +48,7 @@ LogicalResult KernelLowering::shareScratch() {
   function.getFunctionBody().walk([&](memref::AllocaOp alloca) {
     if (isInsideThread(alloca))
       return;
-    Region *arm = &function.getFunctionBody();
-    for (Region *region = alloca->getParentRegion(); region != arm; region = region->getParentRegion())
-      if (isa<scf::IndexSwitchOp>(region->getParentOp())) {
-        arm = region;
-        break;
-      }
-    unsigned &end = used[arm];
+    unsigned &end = used[armOf(alloca)];
     unsigned bytes = alloca.getType().getNumElements() * elementBytes(alloca.getType().getElementType());
     pieces.push_back({alloca, end});
     end = llvm::alignTo(end + bytes, scratchAlign);
@@ -54,8 +57,9 @@ LogicalResult KernelLowering::shareScratch() {
   if (pieces.empty())
     return success();
   if (size > maxSharedBytes())
-    return function.emitOpError() << "needs " << size << " bytes of memory that the threads of a CTA share, but has "
-                                  << maxSharedBytes() << "; make memref.alloca outside scf.parallel smaller";
+    return emitError(function.getLoc()) << "kernel @" << function.getName() << " needs " << size
+                                        << " bytes of memory that the threads of a CTA share, but has "
+                                        << maxSharedBytes() << "; make memref.alloca outside scf.parallel smaller";
   ImplicitLocOpBuilder b(function.getLoc(), function.getContext());
   b.setInsertionPointToStart(&function.getFunctionBody().front());
   Value pool = shared(MemRefType::get({size}, b.getI8Type()));
@@ -165,10 +169,26 @@ static void lowerFloatAtomics(FunctionOpInterface function) {
   });
 }
 
-/// One thread runs its iterations one after the other, so its local memory is taken once.
+/// One thread runs its iterations one after the other, so its local memory is taken once; equal arrays of two arms of
+/// an interpreter are one.
 void KernelLowering::hoistLocalMemory() {
   Block &entry = function.getFunctionBody().front();
-  function.getFunctionBody().walk([&](memref::AllocaOp alloca) { alloca->moveBefore(&entry, entry.begin()); });
+  llvm::MapVector<std::pair<Type, unsigned>, memref::AllocaOp> arrays;
+  llvm::DenseMap<std::pair<Region *, Type>, unsigned> used;
+  SmallVector<std::pair<memref::AllocaOp, Region *>> allocas;
+  function.getFunctionBody().walk([&](memref::AllocaOp alloca) { allocas.push_back({alloca, armOf(alloca)}); });
+  for (auto [alloca, arm] : allocas) {
+    alloca->moveBefore(&entry, entry.begin());
+    if (!arm)
+      continue;
+    memref::AllocaOp &array = arrays[{alloca.getType(), used[{arm, alloca.getType()}]++}];
+    if (array) {
+      alloca.replaceAllUsesWith(array.getResult());
+      alloca.erase();
+    } else {
+      array = alloca;
+    }
+  }
 }
 
 Value KernelLowering::scratchArray(Type element, unsigned count, unsigned number) {

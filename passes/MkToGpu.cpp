@@ -108,7 +108,7 @@ struct ConvertMkToGpuPass : mk::impl::ConvertMkToGpuPassBase<ConvertMkToGpuPass>
                            ? StringRef(chip).drop_front(3).rtrim("af")
                            : "";
     if (digits.getAsInteger(10, version) || version < 80) {
-      module.emitError() << "chip '" << chip << "' is not a GPU from sm_80 on, such as sm_80 or sm_90";
+      emitError(module.getLoc()) << "chip '" << chip << "' is not a GPU from sm_80 on, such as sm_80 or sm_90";
       return signalPassFailure();
     }
     eraseIsa(module);

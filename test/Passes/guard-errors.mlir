@@ -10,15 +10,6 @@ mk.opcode @copy code(64) scope(lane) (%x: memref<?xi32>, %z: memref<?xi32>) {
 
 // -----
 
-mk.opcode @cast code(64) scope(lane) (%x: memref<?xi32>, %i: index) {
-  %y = memref.cast %x : memref<?xi32> to memref<4xi32>
-  // expected-error @below {{'memref.load' op accesses memory that is no argument, memref.alloca or mk.memory, which mk-guard cannot check}}
-  %v = memref.load %y[%i] : memref<4xi32>
-  mk.return
-}
-
-// -----
-
 mk.opcode @divide_vectors code(64) scope(lane) (%x: i32, %y: i32) {
   %a = vector.broadcast %x : i32 to vector<4xi32>
   %b = vector.broadcast %y : i32 to vector<4xi32>
@@ -82,7 +73,7 @@ mk.opcode @dynamic_scratch code(64) scope(lane) (%n: index) {
 // -----
 
 mk.opcode @large_scratch code(64) scope(lane) () {
-  // expected-error @below {{'memref.alloca' op takes more than 16384 bytes; use a buffer argument}}
+  // expected-error @below {{'memref.alloca' op brings the local memory of the body above 16384 bytes; use a buffer argument}}
   %m = memref.alloca() : memref<4097xi32>
   mk.return
 }
@@ -123,5 +114,80 @@ mk.opcode @position code(64) scope(lane) (%m: memref<?xi32>, %i: index) {
   %v = arith.constant dense<1> : vector<4xi32>
   // expected-error @below {{'vector.extract' op has a position that is not constant, which mk-guard cannot check; use memref.alloca}}
   %x = vector.extract %v[%i] : i32 from vector<4xi32>
+  mk.return
+}
+
+// -----
+
+// What gives a memref another shape could give it one that is larger than its memory.
+mk.opcode @cast code(64) scope(lane) (%m: memref<?xi32>, %k: index) {
+  // expected-error @below {{'memref.cast' op makes a memref, which mk-guard cannot check; bodies use their arguments, memref.alloca, mk.memory and mk.buffer as they are}}
+  %big = memref.cast %m : memref<?xi32> to memref<1000000000xi32>
+  mk.return
+}
+
+// -----
+
+mk.opcode @carried code(64) scope(lane) (%m: memref<?xi32>, %k: index) {
+  %c1 = arith.constant 1 : index
+  // expected-error @below {{'scf.for' op makes a memref, which mk-guard cannot check}}
+  %r = scf.for %i = %c1 to %k step %c1 iter_args(%q = %m) -> memref<?xi32> {
+    scf.yield %q : memref<?xi32>
+  }
+  mk.return
+}
+
+// -----
+
+// Nobody checks what an opcode says of its arguments; a window's are checked.
+mk.opcode @promise code(64) scope(lane) (%x: memref<?xi32>, %y: memref<?xi32>) {
+  // expected-error @below {{'memref.distinct_objects' op makes a memref, which mk-guard cannot check}}
+  %a, %b = memref.distinct_objects %x, %y : memref<?xi32>, memref<?xi32>
+  mk.return
+}
+
+// -----
+
+mk.opcode @forall code(64) scope(lane) (%n: index) {
+  // expected-error @below {{'scf.forall' op has no place in an opcode; use scf.for, scf.if, scf.index_switch, scf.parallel or scf.while}}
+  scf.forall (%i) in (%n) {
+  }
+  mk.return
+}
+
+// -----
+
+mk.opcode @combine code(64) scope(lane) (%m: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0 : i32
+  %n = memref.dim %m, %c0 : memref<?xi32>
+  %s = scf.parallel (%i) = (%c0) to (%n) step (%c1) init(%zero) -> i32 {
+    %v = memref.load %m[%i] : memref<?xi32>
+    // expected-error @below {{'scf.reduce' op combines with a value of the iteration, but a reduction combines its two arguments; compute it before scf.reduce}}
+    scf.reduce(%v : i32) {
+    ^bb0(%l: i32, %r: i32):
+      %t = arith.addi %l, %v : i32
+      scf.reduce.return %t : i32
+    }
+  }
+  mk.return
+}
+
+// -----
+
+mk.opcode @space code(64) scope(block) (%i: index) {
+  // expected-error @below {{'memref.alloca' op has a layout or a memory space, but local memory is plain}}
+  %a = memref.alloca() : memref<4xi32, 5>
+  mk.return
+}
+
+// -----
+
+// The limit is for all local memory of a body.
+mk.opcode @two_arrays code(64) scope(lane) (%i: index) {
+  %a = memref.alloca() : memref<3000xi32>
+  // expected-error @below {{'memref.alloca' op brings the local memory of the body above 16384 bytes; use a buffer argument}}
+  %b = memref.alloca() : memref<3000xi32>
   mk.return
 }

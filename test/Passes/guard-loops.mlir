@@ -1,7 +1,7 @@
 // Fuel: what one thread does for a slot is bounded, however its loops are nested.
 
-// RUN: mk-opt %s --mk-guard=fuel=1000 --split-input-file | FileCheck %s
-// RUN: mk-opt %s --mk-guard=fuel=0 --split-input-file | FileCheck %s --check-prefix=NONE
+// RUN: mk-opt %s --mk-fuse-windows --mk-guard=fuel=1000 --split-input-file | FileCheck %s
+// RUN: mk-opt %s --mk-fuse-windows --mk-guard=fuel=0 --split-input-file | FileCheck %s --check-prefix=NONE
 
 // One loop alone is compared with the limit.
 // CHECK-LABEL: mk.opcode @alone
@@ -144,4 +144,69 @@ mk.window @both (%m: memref<?xi32>, %a: index) fused(2) scope(block) {
     %x = memref.atomic_rmw addi %one, %m[%c0] {mk.issue = 0 : i32} : (i32, memref<?xi32>) -> i32
     %y = memref.atomic_rmw addi %one, %m[%c0] {mk.issue = 1 : i32} : (i32, memref<?xi32>) -> i32
   }
+}
+
+// -----
+
+// The last addition of a narrow loop must not wrap around, nor that of an unsigned one: the end is compared with the
+// largest value less the step.
+// CHECK-LABEL: mk.opcode @narrow
+// CHECK: %[[MOST:.*]] = arith.constant 127 : i8
+// CHECK: %[[END:.*]] = arith.subi %[[MOST]]
+// CHECK: arith.cmpi sle, %{{.*}}, %[[END]] : i8
+// CHECK: mk.fault fuel
+// CHECK: scf.for
+// CHECK: %[[ALL:.*]] = arith.constant -1 : i32
+// CHECK: %[[LAST:.*]] = arith.subi %[[ALL]]
+// CHECK: arith.cmpi ule, %{{.*}}, %[[LAST]] : i32
+// CHECK: mk.fault fuel
+// CHECK: scf.for unsigned
+mk.opcode @narrow code(64) scope(lane) (%m: memref<?xi32>, %n: i32) {
+  %c0 = arith.constant 0 : index
+  %one = arith.constant 1 : i32
+  %from = arith.constant 1 : i8
+  %to = arith.constant 100 : i8
+  %by = arith.constant 64 : i8
+  scf.for %i = %from to %to step %by : i8 {
+    %old = memref.atomic_rmw addi %one, %m[%c0] : (i32, memref<?xi32>) -> i32
+  }
+  scf.for unsigned %i = %one to %n step %one : i32 {
+    %old = memref.atomic_rmw addi %one, %m[%c0] : (i32, memref<?xi32>) -> i32
+  }
+  mk.return
+}
+
+// -----
+
+// So does one of which no trace is left in the body.
+// CHECK-LABEL: mk.window @merged
+// CHECK: mk.fault fuel detail %{{.*}} issue(0)
+// CHECK-NEXT: mk.fault fuel detail %{{.*}} issue(1)
+mk.opcode @sum code(64) scope(block) (%n: index, %z: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0 : i32
+  %s = scf.parallel (%i) = (%c0) to (%n) step (%c1) init(%zero) -> i32 {
+    %v = arith.index_cast %i : index to i32
+    scf.reduce(%v : i32) {
+    ^bb0(%l: i32, %r: i32):
+      %t = arith.addi %l, %r : i32
+      scf.reduce.return %t : i32
+    }
+  }
+  memref.store %s, %z[%c0] : memref<?xi32>
+  mk.return
+}
+mk.opcode @touch code(65) scope(block) (%n: index, %y: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %v = arith.index_cast %i : index to i32
+    memref.store %v, %y[%i] : memref<?xi32>
+  }
+  mk.return
+}
+mk.window @merged (%n: index, %y: memref<?xi32>, %z: memref<?xi32>) {
+  mk.issue @sum(%n, %z) : index, memref<?xi32>
+  mk.issue @touch(%n, %y) : index, memref<?xi32>
 }

@@ -75,3 +75,32 @@ mk.opcode builtin @mk.load_u32 code(3) scope(lane) (%m: memref<?xi32>, %i: index
   memref.store %v, %m[%c0] : memref<?xi32>
   mk.return
 }
+
+// -----
+
+// The index of an access is the guarded one, also where its own check comes first.
+// CHECK-LABEL: mk.opcode @quotient
+// CHECK: %[[Q:.*]] = scf.if
+// CHECK-NEXT: arith.divui
+// CHECK: arith.cmpi ult, %[[Q]]
+// CHECK: memref.load %{{.*}}[%[[Q]]]
+mk.opcode @quotient code(64) scope(lane) (%x: memref<?xi32>, %i: index, %w: index) {
+  %r = arith.divui %i, %w : index
+  %v = memref.load %x[%r] : memref<?xi32>
+  memref.store %v, %x[%i] : memref<?xi32>
+  mk.return
+}
+
+// -----
+
+// Flags that make a result undefined go, those that allow another rounding stay.
+// CHECK-LABEL: mk.opcode @flags
+// CHECK: arith.addf %{{.*}}, %{{.*}} fastmath<contract> : f32
+// CHECK: arith.addi %{{.*}}, %{{.*}} : i32
+mk.opcode @flags code(64) scope(lane) (%x: memref<?xf32>, %i: index, %f: f32, %k: i32) {
+  %s = arith.addf %f, %f fastmath<nnan,ninf,contract> : f32
+  %t = arith.addi %k, %k overflow<nsw, nuw> : i32
+  memref.store %s, %x[%i] : memref<?xf32>
+  mk.fault user(1) detail %t
+  mk.return
+}

@@ -74,3 +74,25 @@ mk.opcode @product code(64) scope(lane) (%m: memref<?xf32>, %v: f32) {
   %old = memref.atomic_rmw mulf %v, %m[%c0] : (f32, memref<?xf32>) -> f32
   mk.return
 }
+
+// -----
+
+// Arrays of a body live together, also in the cases of a switch of its own; only the arms of an interpreter share.
+// GPU-LABEL: gpu.func @mk_opcode_cases
+// GPU-SAME: memref<512xi8, #gpu.address_space<workgroup>>
+mk.opcode @cases code(64) scope(block) (%x: memref<?xi32>, %i: index, %k: i32) {
+  %c0 = arith.constant 0 : index
+  %a = memref.alloca() : memref<64xi32>
+  memref.store %k, %a[%c0] : memref<64xi32>
+  scf.index_switch %i
+  case 1 {
+    %b = memref.alloca() : memref<64xi32>
+    memref.store %k, %b[%c0] : memref<64xi32>
+    scf.yield
+  }
+  default {
+  }
+  %v = memref.load %a[%c0] : memref<64xi32>
+  memref.store %v, %x[%c0] : memref<?xi32>
+  mk.return
+}

@@ -732,6 +732,13 @@ Expected<Workload> mk::readWorkload(const std::string &file, const ParameterSett
   auto buffer = llvm::MemoryBuffer::getFile(file, /*IsText=*/true);
   if (!buffer)
     return makeError(ErrorCode::NotFound, "cannot read the workload '" + file + "': " + buffer.getError().message());
+  // The parser recurses with the brackets.
+  int depth = 0;
+  for (char c : (*buffer)->getBuffer()) {
+    depth += c == '[' || c == '{' ? 1 : c == ']' || c == '}' ? -1 : 0;
+    if (depth > 256)
+      return workload.fail(ErrorCode::Malformed, "", "nests brackets more than 256 deep, which no workload needs");
+  }
   llvm::Expected<json::Value> root = json::parse((*buffer)->getBuffer());
   if (!root)
     return workload.fail(ErrorCode::Malformed, "", "malformed JSON: " + llvm::toString(root.takeError()));

@@ -38,7 +38,7 @@ def MkGuardPass : Pass<"mk-guard"> {
     * `fuel`: loops. What one thread does for a slot (the body, one iteration of an `scf.parallel` that is spread over a
       CTA, one `mk.single`) may take `fuel` iterations, all its loops together; a loop takes its iterations from that
       before it starts, an `scf.while` as it goes. Free are loops to the extent of a memref, and those of known length:
-      up to `fuel`, or up to 4096 in another loop. An `scf.parallel` that is spread runs to the extents of memrefs or at
+      up to `fuel`, or up to 4096 in another loop. A loop whose last addition would wrap around does not run. An `scf.parallel` that is spread runs to the extents of memrefs or at
       most `fuel` times. Steps of `scf.for` have to be from 1 to 2^31;
     * `scratch`: local memory (`memref.alloca`) is set to zero.
 
@@ -47,7 +47,11 @@ def MkGuardPass : Pass<"mk-guard"> {
     Where an `scf.parallel` touches memrefs at its own induction variable, the extents are compared once before it; the
     loop without checks runs when they are large enough, and one with checks otherwise.
 
-    Operations that touch memory in a way the pass does not know are errors.
+    Errors are operations that touch memory in a way the pass does not know, and everything that makes a memref other
+    than an argument, `memref.alloca`, `mk.memory` and `mk.buffer` (casts, subviews, loops that carry one): it could be
+    larger than its memory. Flags of operations that would make a result undefined (`nsw`, `nnan`, ...) and promised
+    alignments are dropped; fast-math flags that only allow other roundings stay, and an operation that carries them may
+    give other bits on another tier.
   }];
   let options = [
     Option<"bounds", "bounds", "bool", "true", "check memory accesses">,
