@@ -207,17 +207,13 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
     // Behind the loads of the reduction before, whose partial results stand at the same place.
     barrier(b);
     forEach(b, threadId(b), count, threadCount(b), [&](Value lane) {
-      // Counted by one, so that LLVM knows how often the loop runs and unrolls it.
-      Value last = binary<arith::SubIOp>(b, binary<arith::SubIOp>(b, space.count, one), lane);
-      Value more = binary<arith::DivUIOp>(b, last, lanes);
-      auto rest = scf::ForOp::create(b, zero, more, one, iteration(lane));
+      auto rest = scf::ForOp::create(b, binary<arith::AddIOp>(b, lane, lanes), space.count, lanes, iteration(lane));
       {
         OpBuilder::InsertionGuard guard(b);
         b.setInsertionPointToStart(rest.getBody());
-        Value row = binary<arith::AddIOp>(b, rest.getInductionVar(), one);
-        Value place = binary<arith::AddIOp>(b, lane, binary<arith::MulIOp>(b, row, lanes));
         SmallVector<Value> sums;
-        for (auto [sum, value, combine] : llvm::zip(rest.getRegionIterArgs(), iteration(place), combines))
+        for (auto [sum, value, combine] :
+             llvm::zip(rest.getRegionIterArgs(), iteration(rest.getInductionVar()), combines))
           sums.push_back(combineValues(b, combine, sum, value));
         scf::YieldOp::create(b, sums);
       }

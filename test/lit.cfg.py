@@ -52,6 +52,10 @@ else:
 if getattr(config, "mk_build_type", None) == "Debug":
     config.available_features.add("assertions")
 
+# A sanitizer reserves address space without end, so a test cannot limit it.
+if getattr(config, "mk_sanitize", ""):
+    config.available_features.add("sanitizer")
+
 # %mlir_opt is the stock mlir-opt with our plugin. Static and sanitized builds have no plugin.
 mlir_opt = os.path.join(config.llvm_tools_dir, "mlir-opt")
 plugin = os.path.join(config.mk_binary_dir, "lib", "MegakernelPlugin.so")
