@@ -48,7 +48,7 @@ private:
   /// The fault word of one memref argument: of the checks that fail the first counts. Gives base and size of its row.
   Value check(MemRefType type, unsigned access, ArrayRef<Value> words, Value &rowBase, Value &rowBytes);
   /// Writes the status of the slot, and reports the fault if there is one.
-  void finish(Value fault);
+  void finish(Value fault, bool nowait);
 
   Value binary(auto op, Value lhs, Value rhs) { return decltype(op)::create(b, lhs, rhs); }
   Value compare(arith::CmpIPredicate predicate, Value lhs, Value rhs) {
@@ -194,11 +194,12 @@ void SlotRunner::dispatch(Value code, ArrayRef<OpcodeOp> opcodes, WordsOf words)
   scf::YieldOp::create(b);
 }
 
-void SlotRunner::finish(Value fault) {
+/// With 'nowait' a barrier has to lie between the last look at the slot and this.
+void SlotRunner::finish(Value fault, bool nowait) {
   auto status = [&](abi::SlotStatus value) {
     memref::StoreOp::create(b, b.i32(uint32_t(value)), ring, b.plus(base, abi::SlotStatusWord));
   };
-  auto report = SingleOp::create(b, /*nowait=*/true);
+  auto report = SingleOp::create(b, nowait);
   b.fill(report.getBody(), [&] {
     b.reportFault(
         number, fault,
@@ -239,7 +240,7 @@ void SlotRunner::run(ArrayRef<OpcodeOp> opcodes) {
     b.setInsertionPointToStart(branch.thenBlock());
     dispatch(opcode, opcodes, words);
   });
-  finish(task.getResult(0));
+  finish(task.getResult(0), /*nowait=*/true);
 }
 
 //===----------------------------------------------------------------------===//
@@ -346,7 +347,8 @@ void SlotRunner::runPacked(ArrayRef<OpcodeOp> opcodes) {
     scf::YieldOp::create(b, select(isGood(word), word, placed));
     return next.getResult(0);
   });
-  finish(fault);
+  // A malformed slot has no task, and so no barrier.
+  finish(fault, /*nowait=*/false);
 }
 
 //===----------------------------------------------------------------------===//

@@ -260,7 +260,8 @@ static std::string whyApart(scf::ParallelOp first, scf::ParallelOp second, Windo
     return "their iterations are not known to be the same";
   // In lane scope one thread runs all iterations, and mk-guard counts those of each slot unless they are an extent.
   if (scope == ScopeKind::Lane &&
-      (second.getNumLoops() != 1 || !second.getUpperBound()[0].getDefiningOp<memref::DimOp>()))
+      (second.getNumLoops() != 1 || !second.getUpperBound()[0].getDefiningOp<memref::DimOp>() ||
+       getConstantIntValue(second.getLowerBound()[0]).value_or(-1) < 0))
     return "in lane scope they take fuel, each of its own slot";
 
   MemoryUses uses = usesOf(second, second, window);

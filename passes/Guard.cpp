@@ -8,6 +8,7 @@
 
 #include "Guard.h"
 #include "GuardBody.h"
+#include "KernelBuilder.h"
 #include "mk/Passes/Passes.h"
 #include "mk/Runtime/Abi.h"
 #include "mlir/Analysis/DataFlow/ConstantPropagationAnalysis.h"
@@ -100,13 +101,28 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
       inRegion)
     return op->emitOpError("makes a memref, which mk-guard cannot check; bodies use their arguments, memref.alloca, "
                            "mk.memory and mk.buffer as they are");
+  auto single = dyn_cast<SingleOp>(op);
+  if (isa<memref::AllocaScopeOp>(op) || (single && single.getNowait()))
+    return op->emitOpError("has no place in an opcode");
   if (dialect == "scf" &&
       !isa<scf::ForOp, scf::IfOp, scf::IndexSwitchOp, scf::ParallelOp, scf::WhileOp, scf::ReduceOp>(op) &&
       !op->hasTrait<OpTrait::IsTerminator>())
     return op->emitOpError(
         "has no place in an opcode; use scf.for, scf.if, scf.index_switch, scf.parallel or scf.while");
   if (auto reduce = dyn_cast<scf::ReduceOp>(op)) {
+    for (Type type : reduce->getOperandTypes())
+      if (!type.isIndex() &&
+          (!type.isIntOrFloat() || (type.getIntOrFloatBitWidth() > 32 && type.getIntOrFloatBitWidth() != 64)))
+        return op->emitOpError() << "reduces " << type
+                                 << ", but threads exchange index and numbers of up to 32 or of 64 bits";
     Block *iteration = reduce->getBlock();
+    WalkResult effects = reduce->walk([&](Operation *inner) {
+      return inner != reduce && (isa<LoopLikeOpInterface>(inner) || !isMemoryEffectFree(inner))
+                 ? WalkResult::interrupt()
+                 : WalkResult::advance();
+    });
+    if (effects.wasInterrupted())
+      return op->emitOpError("combines with a loop or an effect, but how often values are combined is not defined");
     WalkResult walk = reduce->walk([&](Operation *inner) {
       return inner != reduce && llvm::any_of(inner->getOperands(),
                                              [&](Value value) { return value.getParentBlock() == iteration; })
@@ -184,9 +200,8 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
   if (isa<scf::ForOp, scf::ParallelOp, scf::WhileOp>(op))
     return decideLoop(cast<LoopLikeOpInterface>(op), solver);
   // Elements that a vector does not have are poison.
-  if (isa<vector::ExtractOp, vector::InsertOp>(op) &&
-      llvm::any_of(op->getOperands(), [](Value value) { return value.getType().isIndex(); }) &&
-      !op->getOperand(0).getType().isIndex())
+  auto isDynamic = [](auto op) { return op && !op.getDynamicPosition().empty(); };
+  if (isDynamic(dyn_cast<vector::ExtractOp>(op)) || isDynamic(dyn_cast<vector::InsertOp>(op)))
     return op->emitOpError("has a position that is not constant, which mk-guard cannot check; use memref.alloca");
   if (!bounds)
     return success();
@@ -228,6 +243,8 @@ static void dropUndefinedResults(Operation *op) {
     op->removeAttr(flag);
   if (isa<memref::LoadOp, memref::StoreOp, vector::LoadOp, vector::StoreOp>(op))
     op->removeAttr("alignment");
+  // Only an interpreter's own switch has arms.
+  op->removeDiscardableAttr(armsAttrName);
   if (auto fast = op->getAttrOfType<arith::FastMathFlagsAttr>("fastmath"))
     op->setAttr("fastmath", arith::FastMathFlagsAttr::get(
                                 op->getContext(), bitEnumClear(fast.getValue(), arith::FastMathFlags::nnan |

@@ -39,8 +39,6 @@ std::optional<uint64_t> Guard::knownTrips(Operation *loop, DataFlowSolver &solve
     return std::max<int64_t>(1, to->smax().getSExtValue() - from->smin().getSExtValue());
   };
   if (auto each = dyn_cast<scf::ForOp>(loop)) {
-    if (each.getUnsignedCmp())
-      return std::nullopt;
     // The last addition of a narrow loop must not wrap around.
     std::optional<ConstantIntRanges> to = range(each.getUpperBound(), solver), by = range(each.getStep(), solver);
     unsigned width = ConstantIntRanges::getStorageBitwidth(each.getStep().getType());
@@ -93,6 +91,10 @@ bool Guard::isFree(Operation *loop, DataFlowSolver &solver) {
 }
 
 LogicalResult Guard::decideLoop(LoopLikeOpInterface op, DataFlowSolver &solver) {
+  auto each = dyn_cast<scf::ForOp>(op.getOperation());
+  // The range analysis takes all bounds as signed.
+  if (each && (each.getUnsignedCmp() || each.getStep().getType().isInteger(1)))
+    return op->emitOpError("counts unsigned or with one bit, which mk-guard cannot check; count with index");
   auto steps = [&](ValueRange values) {
     return llvm::all_of(values, [&](Value step) {
       std::optional<ConstantIntRanges> by = range(step, solver);
@@ -104,7 +106,6 @@ LogicalResult Guard::decideLoop(LoopLikeOpInterface op, DataFlowSolver &solver) 
   if (fuel == 0)
     return success();
   ++considered;
-  auto each = dyn_cast<scf::ForOp>(op.getOperation());
   bool goodStep = !each || steps(each.getStep());
   if (goodStep && isSequential(op) && isFree(op, solver))
     return success();
@@ -299,12 +300,10 @@ void Guard::guardFor(scf::ForOp loop) {
   else if (width < 64)
     count = arith::ExtUIOp::create(b, b.getI64Type(), trips);
   // Nor may the last addition wrap around.
-  bool isUnsigned = loop.getUnsignedCmp();
-  APInt most = isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width);
-  Value end = arith::SubIOp::create(b, arith::ConstantOp::create(b, b.getIntegerAttr(type, most)), divisor);
-  Value isShort =
-      arith::AndIOp::create(b, compare(ult, count, fuelLeft(b, loop)), compare(isUnsigned ? ule : sle, upper, end));
-  Value isEmpty = compare(loop.getUnsignedCmp() ? uge : sge, lower, upper);
+  Value most = arith::ConstantOp::create(b, b.getIntegerAttr(type, APInt::getSignedMaxValue(width)));
+  Value end = arith::SubIOp::create(b, most, divisor);
+  Value isShort = arith::AndIOp::create(b, compare(ult, count, fuelLeft(b, loop)), compare(sle, upper, end));
+  Value isEmpty = compare(sge, lower, upper);
   Value lasts = arith::OrIOp::create(b, isEmpty, isShort);
   auto stepBranch = scf::IfOp::create(b, goodStep, /*withElseRegion=*/true);
   b.setInsertionPointToStart(stepBranch.elseBlock());
@@ -363,7 +362,7 @@ void Guard::guardParallel(scf::ParallelOp loop, uint64_t limit) {
   });
   if (issues.empty())
     issues.insert(IntegerAttr());
-  Value detail = low32(b, number(limit));
+  Value detail = low32(b, number(isSequential(loop) ? fuel : std::min<uint64_t>(limit, UINT32_MAX)));
   for (IntegerAttr issue : issues)
     FaultOp::create(b, FaultKind::Fuel, IntegerAttr(), issue, detail);
   b.setInsertionPoint(loop);

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -37,7 +38,7 @@ static Region *armOf(Operation *op) {
 
 /// Local memory of a block body belongs to the whole worker: a team shares it. Bodies that never run together (the arms
 /// of an interpreter) share the space.
-LogicalResult KernelLowering::shareScratch() {
+void KernelLowering::shareScratch() {
   struct Piece {
     memref::AllocaOp op;
     unsigned offset;
@@ -55,14 +56,10 @@ LogicalResult KernelLowering::shareScratch() {
     size = std::max(size, end);
   });
   if (pieces.empty())
-    return success();
-  if (size > maxSharedBytes())
-    return emitError(function.getLoc()) << "kernel @" << function.getName() << " needs " << size
-                                        << " bytes of memory that the threads of a CTA share, but has "
-                                        << maxSharedBytes() << "; make memref.alloca outside scf.parallel smaller";
+    return;
   ImplicitLocOpBuilder b(function.getLoc(), function.getContext());
   b.setInsertionPointToStart(&function.getFunctionBody().front());
-  Value pool = shared(MemRefType::get({size}, b.getI8Type()));
+  Value pool = takeShared(MemRefType::get({size}, b.getI8Type()));
   // The next item begins when no thread reads what the last one left.
   function.getFunctionBody().walk([&](DistributeOp items) {
     ImplicitLocOpBuilder end(items.getLoc(), items.getBody().front().getTerminator());
@@ -79,7 +76,6 @@ LogicalResult KernelLowering::shareScratch() {
     piece.op.replaceAllUsesWith(memref::MemorySpaceCastOp::create(b, type, view).getResult());
     piece.op.erase();
   }
-  return success();
 }
 
 /// Multiplication has no instruction; it is a loop of compare-and-swap.
@@ -104,7 +100,8 @@ static void expandAtomicMultiplications(FunctionOpInterface function) {
 void KernelLowering::isolateWrites() {
   SmallVector<Operation *> writes;
   function.getFunctionBody().walk([&](Operation *op) {
-    if (isa<memref::StoreOp, memref::AtomicRMWOp, memref::GenericAtomicRMWOp>(op) && !isInsideThread(op))
+    if (isa<memref::StoreOp, memref::AtomicRMWOp, memref::GenericAtomicRMWOp, vector::StoreOp>(op) &&
+        !isInsideThread(op))
       writes.push_back(op);
   });
   for (Operation *write : writes) {
@@ -191,12 +188,17 @@ void KernelLowering::hoistLocalMemory() {
   }
 }
 
+Value KernelLowering::takeShared(MemRefType type) {
+  sharedBytes = llvm::alignTo(sharedBytes + type.getNumElements() * elementBytes(type.getElementType()), scratchAlign);
+  return shared(type);
+}
+
 Value KernelLowering::scratchArray(Type element, unsigned count, unsigned number) {
   Value &array = scratchArrays[{MemRefType::get({count}, element), number}];
   if (!array) {
     OpBuilder b = OpBuilder::atBlockBegin(&function.getFunctionBody().front());
     auto type = MemRefType::get({count}, element);
-    array = hasTeam() ? shared(type) : memref::AllocaOp::create(b, function.getLoc(), type).getResult();
+    array = hasTeam() ? takeShared(type) : memref::AllocaOp::create(b, function.getLoc(), type).getResult();
   }
   return array;
 }
@@ -204,8 +206,7 @@ Value KernelLowering::scratchArray(Type element, unsigned count, unsigned number
 LogicalResult KernelLowering::run() {
   expandAtomicMultiplications(function);
   if (hasTeam()) {
-    if (failed(shareScratch()))
-      return failure();
+    shareScratch();
     isolateWrites();
   }
   lowerLoops();
@@ -227,6 +228,11 @@ LogicalResult KernelLowering::run() {
   }
   lowerFloatAtomics(function);
   hoistLocalMemory();
+  if (hasTeam() && sharedBytes > maxSharedBytes())
+    return emitError(function.getLoc()) << "kernel @" << function.getName() << " needs " << sharedBytes
+                                        << " bytes of memory that the threads of a CTA share, but has "
+                                        << maxSharedBytes()
+                                        << "; use less memref.alloca outside scf.parallel, or fewer reductions";
   return success();
 }
 
@@ -257,7 +263,7 @@ void KernelLowering::lowerTask(TaskOp task) {
   };
   Value cells, set, base;
   if (hasTeam()) {
-    cells = shared(MemRefType::get({2 * count}, b.getI64Type()));
+    cells = takeShared(MemRefType::get({2 * count}, b.getI64Type()));
     set = memref::AllocaOp::create(b, MemRefType::get({}, b.getIndexType()));
     {
       OpBuilder::InsertionGuard guard(b);

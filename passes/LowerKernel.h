@@ -52,7 +52,9 @@ protected:
   ScopeKind scope;
 
 private:
-  mlir::LogicalResult shareScratch();
+  void shareScratch();
+  /// Shared memory, which is counted.
+  mlir::Value takeShared(mlir::MemRefType type);
   void isolateWrites();
   void hoistLocalMemory();
   void lowerTask(TaskOp task);
@@ -74,6 +76,7 @@ private:
   /// An array of 'count' elements that the worker uses for a moment; 'number' tells those apart that live together.
   mlir::Value scratchArray(mlir::Type element, unsigned count, unsigned number);
   llvm::MapVector<std::pair<mlir::Type, unsigned>, mlir::Value> scratchArrays;
+  uint64_t sharedBytes = 0;
 };
 
 /// True inside a loop that is already spread over the team, or in code for one thread of it.

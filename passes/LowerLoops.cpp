@@ -22,6 +22,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -123,10 +124,12 @@ static bool hasEffectsAfter(Operation *op) {
 void KernelLowering::lowerLoops() {
   // Loads outside loops are done by every thread: none may come to a loop that writes before all have loaded.
   bool hasUniformLoads = function.getFunctionBody()
-                             .walk([&](memref::LoadOp load) {
-                               auto view = load.getMemRef().getDefiningOp<ViewOp>();
+                             .walk([&](Operation *load) {
+                               if (!isa<memref::LoadOp, vector::LoadOp>(load) || isInsideThread(load))
+                                 return WalkResult::advance();
+                               auto view = load->getOperand(0).getDefiningOp<ViewOp>();
                                bool isFrame = view && isa<BlockArgument>(view.getAddress());
-                               return isFrame || isInsideThread(load) ? WalkResult::advance() : WalkResult::interrupt();
+                               return isFrame ? WalkResult::advance() : WalkResult::interrupt();
                              })
                              .wasInterrupted();
   struct Loop {

@@ -191,3 +191,77 @@ mk.opcode @two_arrays code(64) scope(lane) (%i: index) {
   %b = memref.alloca() : memref<3000xi32>
   mk.return
 }
+
+// -----
+
+mk.opcode @unsigned code(64) scope(lane) (%n: i8) {
+  %c1 = arith.constant 1 : i8
+  // expected-error @below {{'scf.for' op counts unsigned or with one bit, which mk-guard cannot check; count with index}}
+  scf.for unsigned %i = %c1 to %n step %c1 : i8 {
+  }
+  mk.return
+}
+
+// -----
+
+mk.opcode @bit code(64) scope(lane) (%s: i1) {
+  %true = arith.constant true
+  %false = arith.constant false
+  // expected-error @below {{'scf.for' op counts unsigned or with one bit}}
+  scf.for %i = %true to %false step %s : i1 {
+  }
+  mk.return
+}
+
+// -----
+
+mk.opcode @effect code(64) scope(block) (%m: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0 : i32
+  %n = memref.dim %m, %c0 : memref<?xi32>
+  %s = scf.parallel (%i) = (%c0) to (%n) step (%c1) init(%zero) -> i32 {
+    // expected-error @below {{'scf.reduce' op combines with a loop or an effect, but how often values are combined is not defined}}
+    scf.reduce(%zero : i32) {
+    ^bb0(%l: i32, %r: i32):
+      memref.store %l, %m[%c0] : memref<?xi32>
+      scf.reduce.return %r : i32
+    }
+  }
+  mk.return
+}
+
+// -----
+
+mk.opcode @wide code(64) scope(block) (%m: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0 : i128
+  %n = memref.dim %m, %c0 : memref<?xi32>
+  %s = scf.parallel (%i) = (%c0) to (%n) step (%c1) init(%zero) -> i128 {
+    // expected-error @below {{'scf.reduce' op reduces 'i128', but threads exchange index and numbers of up to 32 or of 64 bits}}
+    scf.reduce(%zero : i128) {
+    ^bb0(%l: i128, %r: i128):
+      scf.reduce.return %r : i128
+    }
+  }
+  mk.return
+}
+
+// -----
+
+mk.opcode @index_position code(64) scope(lane) (%p: index, %q: index) {
+  %v = arith.constant dense<1> : vector<4xindex>
+  // expected-error @below {{'vector.insert' op has a position that is not constant}}
+  %w = vector.insert %q, %v[%p] : index into vector<4xindex>
+  mk.return
+}
+
+// -----
+
+mk.opcode @alloca_scope code(64) scope(lane) (%p: index) {
+  // expected-error @below {{'memref.alloca_scope' op has no place in an opcode}}
+  memref.alloca_scope {
+  }
+  mk.return
+}

@@ -96,3 +96,29 @@ mk.opcode @cases code(64) scope(block) (%x: memref<?xi32>, %i: index, %k: i32) {
   memref.store %v, %x[%c0] : memref<?xi32>
   mk.return
 }
+
+// -----
+
+// Vectors are written once too, and a loop that writes waits for those who load them.
+// GPU-LABEL: gpu.func @mk_opcode_vectors
+// GPU: vector.load
+// GPU: gpu.barrier
+// GPU: scf.if
+// GPU: vector.store
+// GPU: gpu.barrier
+// GPU: gpu.barrier
+// GPU-NEXT: %thread_id
+// GPU: scf.for
+mk.opcode @vectors code(64) scope(block) (%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : memref<?xf32>
+  %v = vector.load %x[%c0] : memref<?xf32>, vector<4xf32>
+  %w = arith.addf %v, %v : vector<4xf32>
+  vector.store %w, %x[%c0] : memref<?xf32>, vector<4xf32>
+  %s = vector.extract %v[1] : f32 from vector<4xf32>
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    memref.store %s, %x[%i] : memref<?xf32>
+  }
+  mk.return
+}
