@@ -77,7 +77,10 @@ abi::Slot packRaw(const std::vector<Op> &ops, uint32_t tenant = 0) {
   abi::Slot slot = makeSlot(Builtin::PackedSlot, {}, tenant);
   for (uint32_t i = 0; i < 48; ++i)
     slot.args[i / 4] |= bytes[i] << i % 4 * 8;
-  std::copy(words.begin(), words.end(), slot.args + (2 + 2 * ops.size() + 3) / 4);
+  // What does not fit is missing: such a slot is malformed.
+  const size_t at = (2 + 2 * ops.size() + 3) / 4;
+  words.resize(std::min(words.size(), std::size(slot.args) - std::min(at, std::size(slot.args))));
+  std::copy(words.begin(), words.end(), slot.args + at);
   return slot;
 }
 
