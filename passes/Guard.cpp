@@ -16,7 +16,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Index/IR/IndexOps.h"
 #include "mlir/IR/Remarks.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 #define DEBUG_TYPE "mk-guard"
 
@@ -66,7 +65,7 @@ bool Guard::indexProved(Value index, Value memref, int64_t dim, DataFlowSolver &
     upper = loop.getUpperBound()[number];
     step = loop.getStep()[number];
   } else if (auto loop = dyn_cast<scf::ForOp>(iv.getOwner()->getParentOp())) {
-    if (iv != loop.getInductionVar() || loop.getUnsignedCmp())
+    if (iv != loop.getInductionVar())
       return false;
     lower = loop.getLowerBound();
     upper = loop.getUpperBound();
@@ -101,9 +100,11 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
       inRegion)
     return op->emitOpError("makes a memref, which mk-guard cannot check; bodies use their arguments, memref.alloca, "
                            "mk.memory and mk.buffer as they are");
-  auto single = dyn_cast<SingleOp>(op);
-  if (isa<memref::AllocaScopeOp>(op) || (single && single.getNowait()))
-    return op->emitOpError("has no place in an opcode");
+  if (isa<memref::AllocaScopeOp>(op))
+    return op->emitOpError(
+        "has no place in an opcode, whose local memory lasts as long as its body; leave the scope out");
+  if (auto single = dyn_cast<SingleOp>(op); single && single.getNowait())
+    return op->emitOpError("does not wait, but the threads of a body may look at what it does; leave nowait out");
   if (dialect == "scf" &&
       !isa<scf::ForOp, scf::IfOp, scf::IndexSwitchOp, scf::ParallelOp, scf::WhileOp, scf::ReduceOp>(op) &&
       !op->hasTrait<OpTrait::IsTerminator>())
@@ -205,14 +206,8 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
     return op->emitOpError("has a position that is not constant, which mk-guard cannot check; use memref.alloca");
   if (!bounds)
     return success();
-  if (auto load = dyn_cast<memref::LoadOp>(op))
-    return access(load.getMemRef(), load.getIndices());
-  if (auto store = dyn_cast<memref::StoreOp>(op))
-    return access(store.getMemRef(), store.getIndices());
-  if (auto rmw = dyn_cast<memref::AtomicRMWOp>(op))
-    return access(rmw.getMemref(), rmw.getIndices());
-  if (auto rmw = dyn_cast<memref::GenericAtomicRMWOp>(op))
-    return access(rmw.getMemref(), rmw.getIndices());
+  if (auto place = placeOf(op); place && op->getDialect()->getNamespace() == "memref")
+    return access(place->first, place->second);
   auto vectorAccess = [&](Value memref, ValueRange indices, VectorType type) -> LogicalResult {
     if (indices.size() != 1 || type.getRank() != 1 || type.isScalable() ||
         type.getElementType() != cast<MemRefType>(memref.getType()).getElementType())
@@ -340,18 +335,8 @@ void Guard::runIf(ImplicitLocOpBuilder &b, Value condition, Operation *op, Fault
     scf::YieldOp::create(b, zeros);
 }
 
-/// The memref of an access, and its indices as they are now: those that were guarded are other values than before.
-static std::pair<Value, ValueRange> placeOf(Operation *op) {
-  using Place = std::pair<Value, ValueRange>;
-  return llvm::TypeSwitch<Operation *, Place>(op)
-      .Case<memref::LoadOp, memref::StoreOp>([](auto access) { return Place(access.getMemRef(), access.getIndices()); })
-      .Case<memref::AtomicRMWOp, memref::GenericAtomicRMWOp>(
-          [](auto access) { return Place(access.getMemref(), access.getIndices()); })
-      .Case<vector::LoadOp, vector::StoreOp>([](auto access) { return Place(access.getBase(), access.getIndices()); });
-}
-
 void Guard::guardAccess(Operation *op) {
-  auto [memref, indices] = placeOf(op);
+  auto [memref, indices] = *placeOf(op);
   ImplicitLocOpBuilder b(op->getLoc(), op);
   Value good, detail;
   for (auto [dim, index] : llvm::enumerate(indices)) {
@@ -365,7 +350,7 @@ void Guard::guardAccess(Operation *op) {
 }
 
 void Guard::guardVector(Operation *op, int64_t lanes) {
-  auto [memref, indices] = placeOf(op);
+  auto [memref, indices] = *placeOf(op);
   Value index = indices[0];
   ImplicitLocOpBuilder b(op->getLoc(), op);
   Value extent = b.createOrFold<memref::DimOp>(memref, 0);

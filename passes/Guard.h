@@ -18,6 +18,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 namespace mk {
 
@@ -41,6 +42,20 @@ inline bool mayNeedGuard(mlir::Operation *op) {
   return isDivision(op) || isShift(op) || isFloatToInt(op) ||
          isa<memref::LoadOp, memref::StoreOp, memref::AtomicRMWOp, memref::GenericAtomicRMWOp, scf::ForOp,
              scf::ParallelOp, scf::WhileOp, vector::LoadOp, vector::StoreOp>(op);
+}
+
+/// The memref of an access to elements, and its indices as they are now: those that were guarded are other values than
+/// before.
+inline std::optional<std::pair<mlir::Value, mlir::ValueRange>> placeOf(mlir::Operation *op) {
+  using namespace mlir;
+  using Place = std::optional<std::pair<Value, ValueRange>>;
+  return llvm::TypeSwitch<Operation *, Place>(op)
+      .Case<memref::LoadOp, memref::StoreOp>(
+          [](auto access) { return Place({access.getMemRef(), access.getIndices()}); })
+      .Case<memref::AtomicRMWOp, memref::GenericAtomicRMWOp>(
+          [](auto access) { return Place({access.getMemref(), access.getIndices()}); })
+      .Case<vector::LoadOp, vector::StoreOp>([](auto access) { return Place({access.getBase(), access.getIndices()}); })
+      .Default(std::nullopt);
 }
 
 } // namespace mk

@@ -43,9 +43,8 @@ std::optional<uint64_t> Guard::knownTrips(Operation *loop, DataFlowSolver &solve
     std::optional<ConstantIntRanges> to = range(each.getUpperBound(), solver), by = range(each.getStep(), solver);
     unsigned width = ConstantIntRanges::getStorageBitwidth(each.getStep().getType());
     bool overflows = true;
-    if (to && by) {
+    if (to && by)
       (void)to->smax().sadd_ov(by->smax(), overflows);
-    }
     if (width < 64 && overflows)
       return std::nullopt;
     return bounded(each.getLowerBound(), each.getUpperBound());
@@ -93,8 +92,12 @@ bool Guard::isFree(Operation *loop, DataFlowSolver &solver) {
 LogicalResult Guard::decideLoop(LoopLikeOpInterface op, DataFlowSolver &solver) {
   auto each = dyn_cast<scf::ForOp>(op.getOperation());
   // The range analysis takes all bounds as signed.
-  if (each && (each.getUnsignedCmp() || each.getStep().getType().isInteger(1)))
-    return op->emitOpError("counts unsigned or with one bit, which mk-guard cannot check; count with index");
+  if (each) {
+    unsigned width = ConstantIntRanges::getStorageBitwidth(each.getStep().getType());
+    if (each.getUnsignedCmp() || width == 1 || width > 64)
+      return op->emitOpError("counts unsigned, with one bit or with more than 64, which mk-guard cannot check; count "
+                             "with index");
+  }
   auto steps = [&](ValueRange values) {
     return llvm::all_of(values, [&](Value step) {
       std::optional<ConstantIntRanges> by = range(step, solver);
@@ -116,31 +119,17 @@ LogicalResult Guard::decideLoop(LoopLikeOpInterface op, DataFlowSolver &solver) 
   } else if (each) {
     rewrites.push_back([this, each] { guardFor(each); });
   } else {
-    auto loop2 = cast<scf::ParallelOp>(op.getOperation());
-    std::optional<uint64_t> trips = knownTrips(loop2, solver);
+    auto parallel = cast<scf::ParallelOp>(op.getOperation());
+    std::optional<uint64_t> trips = knownTrips(parallel, solver);
     if (!isSequential(op) && trips && *trips <= fuel)
       return success();
-    bool overExtents = llvm::all_of(loop2.getUpperBound(), [](Value upper) {
+    bool overExtents = llvm::all_of(parallel.getUpperBound(), [](Value upper) {
       return upper.getDefiningOp<memref::DimOp>() || isa_and_nonnull<arith::ConstantOp>(upper.getDefiningOp());
     });
     uint64_t limit = overExtents ? maxPoints : fuel;
-    rewrites.push_back([this, loop2, limit] { guardParallel(loop2, limit); });
+    rewrites.push_back([this, parallel, limit] { guardParallel(parallel, limit); });
   }
   return success();
-}
-
-/// The memref and the index of an access to one element.
-static std::pair<Value, Value> elementAccess(Operation *op) {
-  auto of = [](Value memref, ValueRange indices) {
-    return indices.size() == 1 ? std::pair(memref, indices[0]) : std::pair<Value, Value>();
-  };
-  if (auto load = dyn_cast<memref::LoadOp>(op))
-    return of(load.getMemRef(), load.getIndices());
-  if (auto store = dyn_cast<memref::StoreOp>(op))
-    return of(store.getMemRef(), store.getIndices());
-  if (auto rmw = dyn_cast<memref::AtomicRMWOp>(op))
-    return of(rmw.getMemref(), rmw.getIndices());
-  return {};
 }
 
 void Guard::versionLoops() {
@@ -153,8 +142,11 @@ void Guard::versionLoops() {
     // What each memref must have elements for, when its accesses are to be in range.
     llvm::MapVector<std::pair<Value, Value>, SmallVector<Operation *>> needs;
     loop.getBody()->walk([&](Operation *op) {
-      auto [memref, index] = elementAccess(op);
-      auto iv = dyn_cast_if_present<BlockArgument>(index);
+      auto place = placeOf(op);
+      if (!place || place->second.size() != 1 || isa<vector::LoadOp, vector::StoreOp>(op))
+        return;
+      Value memref = place->first;
+      auto iv = dyn_cast<BlockArgument>(place->second[0]);
       if (!iv || iv.getOwner() != loop.getBody() || !loop.isDefinedOutsideOfLoop(memref))
         return;
       APInt lower, step;

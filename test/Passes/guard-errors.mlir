@@ -196,7 +196,7 @@ mk.opcode @two_arrays code(64) scope(lane) (%i: index) {
 
 mk.opcode @unsigned code(64) scope(lane) (%n: i8) {
   %c1 = arith.constant 1 : i8
-  // expected-error @below {{'scf.for' op counts unsigned or with one bit, which mk-guard cannot check; count with index}}
+  // expected-error @below {{'scf.for' op counts unsigned, with one bit or with more than 64, which mk-guard cannot check; count with index}}
   scf.for unsigned %i = %c1 to %n step %c1 : i8 {
   }
   mk.return
@@ -207,7 +207,7 @@ mk.opcode @unsigned code(64) scope(lane) (%n: i8) {
 mk.opcode @bit code(64) scope(lane) (%s: i1) {
   %true = arith.constant true
   %false = arith.constant false
-  // expected-error @below {{'scf.for' op counts unsigned or with one bit}}
+  // expected-error @below {{'scf.for' op counts unsigned, with one bit or with more than 64, which mk-guard cannot check}}
   scf.for %i = %true to %false step %s : i1 {
   }
   mk.return
@@ -260,8 +260,28 @@ mk.opcode @index_position code(64) scope(lane) (%p: index, %q: index) {
 // -----
 
 mk.opcode @alloca_scope code(64) scope(lane) (%p: index) {
-  // expected-error @below {{'memref.alloca_scope' op has no place in an opcode}}
+  // expected-error @below {{'memref.alloca_scope' op has no place in an opcode, whose local memory lasts as long as its body; leave the scope out}}
   memref.alloca_scope {
+  }
+  mk.return
+}
+
+// -----
+
+mk.opcode @wide_loop code(64) scope(lane) (%n: i64) {
+  %c1 = arith.constant 1 : i128
+  %to = arith.extsi %n : i64 to i128
+  // expected-error @below {{'scf.for' op counts unsigned, with one bit or with more than 64}}
+  scf.for %i = %c1 to %to step %c1 : i128 {
+  }
+  mk.return
+}
+
+// -----
+
+mk.opcode @nowait code(64) scope(block) (%n: i64) {
+  // expected-error @below {{'mk.single' op does not wait, but the threads of a body may look at what it does; leave nowait out}}
+  mk.single nowait {
   }
   mk.return
 }
