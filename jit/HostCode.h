@@ -1,4 +1,4 @@
-//===- HostCode.h - LLVM IR to functions of this process ----------*- C++ -*-===//
+//===- HostCode.h - Objects to functions of this process ----------*- C++ -*-===//
 //
 // Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for licence information.
@@ -10,36 +10,43 @@
 #define MK_JIT_HOSTCODE_H
 
 #include "mk/Runtime/CodeProvider.h"
-#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <atomic>
 #include <memory>
 
-namespace mlir {
-class ModuleOp;
-} // namespace mlir
+namespace llvm::orc {
+class LLJIT;
+} // namespace llvm::orc
 
 namespace mk {
 
-/// Compiles modules in the LLVM dialect for the machine it runs on, each into a JITDylib of its own that is removed
-/// with the last owner of its code.
+struct HostCodeOptions {
+  /// Tells GDB and LLDB about code, through the interface that both know.
+  bool debugger = false;
+  /// Tells perf about code, in /tmp/perf-PID.map.
+  bool perf = false;
+};
+
+/// Places ELF objects in memory, each in a JITDylib of its own that is removed with the last owner of its code.
+/// Thread-safe.
 class HostCode : public std::enable_shared_from_this<HostCode> {
 public:
-  static llvm::Expected<std::shared_ptr<HostCode>> create(unsigned optLevel);
+  static llvm::Expected<std::shared_ptr<HostCode>> create(const HostCodeOptions &options = {});
+  ~HostCode();
 
   struct Function {
     HostKernelFn function;
     std::shared_ptr<void> owner;
   };
-  /// The function 'entry' of 'module'.
-  llvm::Expected<Function> compile(mlir::ModuleOp module, llvm::StringRef entry);
+  /// The function 'entry' of 'object', which may call functions of this process.
+  llvm::Expected<Function> load(llvm::StringRef object, llvm::StringRef entry);
 
 private:
-  HostCode() = default;
-  unsigned optLevel = 3;
-  std::unique_ptr<llvm::TargetMachine> machine;
+  explicit HostCode(const HostCodeOptions &options);
+  const HostCodeOptions options;
   std::unique_ptr<llvm::orc::LLJIT> jit;
-  std::atomic<unsigned> count = 0;
+  std::atomic<uint64_t> count = 0;
 };
 
 } // namespace mk

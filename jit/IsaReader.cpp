@@ -130,7 +130,14 @@ OwningOpRef<ModuleOp> mk::makeOpcodeModule(ModuleOp isa, uint32_t opcode) {
   return module;
 }
 
-OwningOpRef<ModuleOp> mk::makeWindowModule(ModuleOp isa, const WindowSignature &signature, StringRef name) {
+std::string mk::freeName(ModuleOp module) {
+  std::string name = "hot";
+  while (SymbolTable::lookupSymbolIn(module, name))
+    name += '_';
+  return name;
+}
+
+OwningOpRef<ModuleOp> mk::makeWindowModule(ModuleOp isa, const WindowSignature &signature, std::string &name) {
   MLIRContext *context = isa.getContext();
   OwningOpRef<ModuleOp> module = ModuleOp::create(isa.getLoc());
   llvm::SmallBitVector present(llvm::range_size(isa.getOps<OpcodeOp>()));
@@ -139,6 +146,7 @@ OwningOpRef<ModuleOp> mk::makeWindowModule(ModuleOp isa, const WindowSignature &
       present.set(issue.opcode);
       module->push_back(opcodeAt(isa, issue.opcode)->clone());
     }
+  name = freeName(*module);
   SmallVector<Type> types =
       llvm::map_to_vector(signature.args, [&](const ArgType &type) { return typeOf(context, type); });
   OpBuilder b = OpBuilder::atBlockEnd(module->getBody());

@@ -22,9 +22,12 @@ Isa readIsa(mlir::ModuleOp module);
 /// A module with the opcode of dense index 'opcode' and nothing else.
 mlir::OwningOpRef<mlir::ModuleOp> makeOpcodeModule(mlir::ModuleOp isa, uint32_t opcode);
 
-/// A module with an mk.window of the signature, named 'name', and the opcodes it needs.
+/// A name for a window, which nothing in 'module' has.
+std::string freeName(mlir::ModuleOp module);
+
+/// A module with an mk.window of the signature, whose name is left in 'name', and the opcodes it needs.
 mlir::OwningOpRef<mlir::ModuleOp> makeWindowModule(mlir::ModuleOp isa, const WindowSignature &signature,
-                                                   llvm::StringRef name);
+                                                   std::string &name);
 
 } // namespace mk
 

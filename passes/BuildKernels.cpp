@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Matchers.h"
 
 namespace mk {
 #define GEN_PASS_DEF_MKBUILDKERNELSPASS
@@ -28,36 +29,63 @@ static void buildBatchKernel(ModuleOp module, FunctionOpInterface op, const Twin
   Value table = b.arrayAt(b.param(abi::ParamInput), b.getI32Type());
 
   // Where each word's column starts, in words, and the step to the next instance. Read once, before the items: stores
-  // of the bodies might touch the table as far as the compiler knows.
+  // of the bodies might touch the table as far as the compiler knows. They stay words of 32 bits, which take half the
+  // registers: the table has less than 4 GiB.
   struct Column {
     Value start, step;
   };
+  auto wordAt = [&](Value place) { return b.load(table, b.toIndex(place)); };
   SmallVector<Column> columns;
   unsigned words = 0;
   for (Type type : op.getArgumentTypes())
     words += argumentWords(type);
   for (unsigned i = 0; i < words; ++i) {
     auto inWords = [&](unsigned at) -> Value {
-      return b.toIndex(arith::ShRUIOp::create(b, b.load(table, b.index(at)), b.i32(2)));
+      return arith::ShRUIOp::create(b, b.load(table, b.index(at)), b.i32(2));
     };
     Value start = inWords(2 * i);
     columns.push_back({start, inWords(2 * i + 1)});
   }
 
+  // Most often all instances name the same buffers: then these are looked up once, not on the way to the data of each.
+  struct Rows {
+    Value isShared, base, bytes;
+  };
+  SmallVector<Rows> rows;
+  unsigned place = 0;
+  for (Type type : op.getArgumentTypes()) {
+    rows.emplace_back();
+    if (isa<MemRefType>(type)) {
+      Value handle = b.toIndex(wordAt(columns[place].start));
+      Value isShared = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, columns[place].step, b.i32(0));
+      rows.back() = {isShared, b.bufferField(handle, 0), b.bufferField(handle, 1)};
+    }
+    place += argumentWords(type);
+  }
+
   auto items = DistributeOp::create(b, b.toIndex(b.param(abi::ParamItems)));
   b.setInsertionPointToStart(&items.getBody().front());
+  Value item = arith::IndexCastUIOp::create(b, b.getI32Type(), items.getItem());
   SmallVector<Value> values;
   ArrayRef<Column> rest = columns;
   for (auto [number, type] : llvm::enumerate(op.getArgumentTypes())) {
     SmallVector<Value> loaded;
     for (const Column &column : rest.take_front(argumentWords(type))) {
-      Value distance = arith::MulIOp::create(b, items.getItem(), column.step);
-      loaded.push_back(b.load(table, arith::AddIOp::create(b, column.start, distance)));
+      Value distance = arith::MulIOp::create(b, item, column.step);
+      loaded.push_back(wordAt(arith::AddIOp::create(b, column.start, distance)));
     }
     rest = rest.drop_front(loaded.size());
     if (auto memref = dyn_cast<MemRefType>(type)) {
-      Value handle = b.toIndex(loaded[0]);
-      values.push_back(b.decodeMemRef(memref, b.bufferField(handle, 0), b.bufferField(handle, 1), loaded));
+      auto row = scf::IfOp::create(b, {b.getI64Type(), b.getI64Type()}, rows[number].isShared, /*withElseRegion=*/true);
+      {
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(row.thenBlock());
+        scf::YieldOp::create(b, ValueRange{rows[number].base, rows[number].bytes});
+        b.setInsertionPointToStart(row.elseBlock());
+        Value handle = b.toIndex(loaded[0]);
+        scf::YieldOp::create(b, ValueRange{b.bufferField(handle, 0), b.bufferField(handle, 1)});
+      }
+      values.push_back(b.decodeMemRef(memref, row.getResult(0), row.getResult(1), loaded));
       if (auto facts = op.getArgAttrOfType<FactsAttr>(number, "mk.facts")) {
         auto view = values.back().getDefiningOp<ViewOp>();
         view->setAttr("mk.facts", facts);
@@ -74,10 +102,15 @@ static void buildBatchKernel(ModuleOp module, FunctionOpInterface op, const Twin
     }
   }
 
-  Value item = arith::IndexCastUIOp::create(b, b.getI32Type(), items.getItem());
   Value firstSlot = arith::MulIOp::create(b, item, b.i32(slots));
   auto task = TaskOp::create(b, SmallVector<Type>(slots, b.getI64Type()));
   b.fill(task.getBody(), [&] { b.inlineBody(op, values, {firstSlot, Value()}); });
+  // Guards compare extents; what is known of these proves some.
+  task.walk([](memref::DimOp dim) {
+    auto view = sourceOf(dim.getSource()).getDefiningOp<ViewOp>();
+    if (view && matchPattern(view.getSize(), m_Constant()))
+      dim.replaceAllUsesWith(view.getSize());
+  });
   auto report = SingleOp::create(b, /*nowait=*/true);
   b.fill(report.getBody(), [&] {
     for (auto [place, word] : llvm::enumerate(task.getResults()))

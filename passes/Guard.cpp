@@ -8,6 +8,7 @@
 
 #include "Guard.h"
 #include "GuardBody.h"
+#include "IndexOffset.h"
 #include "KernelBuilder.h"
 #include "mk/Passes/Passes.h"
 #include "mk/Runtime/Abi.h"
@@ -76,9 +77,11 @@ bool Guard::indexProved(Value index, Value memref, int64_t dim, DataFlowSolver &
   auto extent = upper.getDefiningOp<memref::DimOp>();
   std::optional<int64_t> number = extent ? extent.getConstantIndex() : std::nullopt;
   std::optional<ConstantIntRanges> from = range(lower, solver), by = range(step, solver);
-  // With a larger step the last addition could wrap around.
+  // With a larger step the last addition could wrap around; guardFor lets no such loop run.
+  bool goodStep = (by && by->smin().isStrictlyPositive() && by->smax().sle(maxStep)) ||
+                  (fuel != 0 && isa<scf::ForOp>(iv.getOwner()->getParentOp()));
   return number && *number == dim && sameExtent(extent.getSource(), memref) && from && from->smin().isNonNegative() &&
-         by && by->smin().isStrictlyPositive() && by->smax().sle(maxStep);
+         goodStep;
 }
 
 LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
@@ -246,8 +249,45 @@ static void dropUndefinedResults(Operation *op) {
                                                                                     arith::FastMathFlags::ninf)));
 }
 
+bool Guard::isFilledFirst(memref::AllocaOp alloca) {
+  auto inBlock = [&](Operation *user) { return alloca->getBlock()->findAncestorOpInBlock(*user); };
+  MemRefType type = alloca.getType();
+  if (alloca->use_empty() || type.getRank() != 1)
+    return false;
+  Operation *first = inBlock(*alloca->user_begin());
+  for (Operation *user : alloca->getUsers())
+    if (Operation *op = inBlock(user); op->isBeforeInBlock(first))
+      first = op;
+  auto loop = dyn_cast<scf::ParallelOp>(first);
+  if (!loop || loop.getNumLoops() != 1 || getConstantIntValue(loop.getLowerBound()[0]) != 0 ||
+      getConstantIntValue(loop.getStep()[0]) != 1)
+    return false;
+  // Iteration i writes i, i + n, i + 2n, and so on.
+  std::optional<int64_t> count = getConstantIntValue(loop.getUpperBound()[0]);
+  if (!count || *count <= 0 || type.getDimSize(0) % *count != 0 || (fuel != 0 && uint64_t(*count) > fuel))
+    return false;
+  llvm::SmallDenseSet<int64_t> parts;
+  for (Operation *user : alloca->getUsers()) {
+    if (inBlock(user) != first)
+      continue;
+    auto store = dyn_cast<memref::StoreOp>(user);
+    if (!store || store->getBlock() != loop.getBody())
+      return false;
+    auto [index, distance] = splitOffset(store.getIndices()[0]);
+    if (index == loop.getInductionVars()[0] && distance >= 0 && distance % *count == 0)
+      parts.insert(distance / *count);
+  }
+  return llvm::all_of(llvm::seq(type.getDimSize(0) / *count), [&](int64_t part) { return parts.contains(part); });
+}
+
 LogicalResult Guard::run() {
   function.getFunctionBody().walk(dropUndefinedResults);
+  // Before loops are doubled: a fill in two versions is hard to see.
+  llvm::SmallPtrSet<Operation *, 4> filled;
+  function.getFunctionBody().walk([&](memref::AllocaOp alloca) {
+    if (isFilledFirst(alloca))
+      filled.insert(alloca);
+  });
   if (bounds)
     versionLoops();
   DataFlowSolver solver;
@@ -275,7 +315,7 @@ LogicalResult Guard::run() {
     rewrite();
   if (scratch)
     function.getFunctionBody().walk([&](memref::AllocaOp alloca) {
-      if (!llvm::is_contained(llvm::make_second_range(fuelCells), alloca.getResult()))
+      if (!filled.contains(alloca) && !llvm::is_contained(llvm::make_second_range(fuelCells), alloca.getResult()))
         clearScratch(alloca);
     });
   return success();

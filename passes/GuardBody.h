@@ -70,6 +70,8 @@ private:
   void guardParallel(mlir::scf::ParallelOp loop, uint64_t limit);
   void guardConversion(mlir::Operation *op);
   void clearScratch(mlir::memref::AllocaOp alloca);
+  /// True when a loop writes all of the memory before anything else uses it.
+  bool isFilledFirst(mlir::memref::AllocaOp alloca);
 
   // Fuel.
   /// True for a loop of which one thread runs all iterations.

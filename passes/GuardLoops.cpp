@@ -8,6 +8,7 @@
 
 #include "Guard.h"
 #include "GuardBody.h"
+#include "IndexOffset.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
@@ -139,33 +140,44 @@ void Guard::versionLoops() {
       loops.push_back(loop);
   });
   for (scf::ParallelOp loop : loops) {
-    // What each memref must have elements for, when its accesses are to be in range.
-    llvm::MapVector<std::pair<Value, Value>, SmallVector<Operation *>> needs;
+    // What each memref must have elements for beyond the loop's end, when its accesses are to be in range.
+    struct Need {
+      int64_t beyond = 0;
+      SmallVector<Operation *> ops;
+    };
+    llvm::MapVector<std::pair<Value, Value>, Need> needs;
     loop.getBody()->walk([&](Operation *op) {
       auto place = placeOf(op);
       if (!place || place->second.size() != 1 || isa<vector::LoadOp, vector::StoreOp>(op))
         return;
       Value memref = place->first;
-      auto iv = dyn_cast<BlockArgument>(place->second[0]);
+      auto [index, distance] = splitOffset(place->second[0]);
+      auto iv = dyn_cast<BlockArgument>(index);
       if (!iv || iv.getOwner() != loop.getBody() || !loop.isDefinedOutsideOfLoop(memref))
         return;
       APInt lower, step;
       unsigned number = iv.getArgNumber();
       Value upper = loop.getUpperBound()[number];
       auto extent = upper.getDefiningOp<memref::DimOp>();
-      if (!matchPattern(loop.getLowerBound()[number], m_ConstantInt(&lower)) || lower.isNegative() ||
-          !matchPattern(loop.getStep()[number], m_ConstantInt(&step)) || !step.isStrictlyPositive() ||
-          step.sgt(maxStep) || (extent && sameExtent(extent.getSource(), memref)))
+      if (!matchPattern(loop.getLowerBound()[number], m_ConstantInt(&lower)) || !lower.isSignedIntN(32) ||
+          lower.getSExtValue() + distance < 0 || !matchPattern(loop.getStep()[number], m_ConstantInt(&step)) ||
+          !step.isStrictlyPositive() || step.sgt(maxStep) ||
+          (extent && distance == 0 && sameExtent(extent.getSource(), memref)))
         return;
-      needs[{memref, upper}].push_back(op);
+      Need &need = needs[{memref, upper}];
+      need.beyond = std::max(need.beyond, distance);
+      need.ops.push_back(op);
     });
     if (needs.empty())
       continue;
     ImplicitLocOpBuilder b(loop.getLoc(), loop);
     Value good;
-    for (auto &[need, ops] : needs) {
-      Value extent = b.createOrFold<memref::DimOp>(need.first, 0);
-      Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, need.second, extent);
+    for (auto &[pair, need] : needs) {
+      auto [memref, upper] = pair;
+      Value extent = b.createOrFold<memref::DimOp>(memref, 0);
+      if (need.beyond != 0)
+        extent = arith::SubIOp::create(b, extent, arith::ConstantIndexOp::create(b, need.beyond));
+      Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, upper, extent);
       good = good ? arith::AndIOp::create(b, good, fits).getResult() : fits;
     }
     auto branch = scf::IfOp::create(b, loop.getResultTypes(), good, /*withElseRegion=*/true);
@@ -173,8 +185,8 @@ void Guard::versionLoops() {
     IRMapping mapping;
     b.setInsertionPointToStart(branch.thenBlock());
     Operation *copy = b.clone(*loop, mapping);
-    for (auto &[need, ops] : needs)
-      for (Operation *op : ops)
+    for (Need &need : llvm::make_second_range(needs))
+      for (Operation *op : need.ops)
         checkedBefore.insert(mapping.lookup(op));
     if (loop.getNumResults() != 0)
       scf::YieldOp::create(b, copy->getResults());
@@ -285,7 +297,20 @@ void Guard::guardFor(scf::ForOp loop) {
   Value goodStep = arith::AndIOp::create(b, compare(sge, step, one), compare(sle, step, constant(maxStep)));
   Value divisor = arith::SelectOp::create(b, goodStep, step, one);
   // The distance between signed bounds fits the unsigned type.
-  Value trips = arith::DivUIOp::create(b, arith::SubIOp::create(b, upper, lower), divisor);
+  Value span = arith::SubIOp::create(b, upper, lower);
+  Value trips;
+  if (fuelCells.contains(fuelKey(loop))) {
+    trips = arith::DivUIOp::create(b, span, divisor);
+  } else {
+    // Bounds that are close need no division.
+    auto isClose = scf::IfOp::create(b, type, compare(ult, span, constant(fuel)), /*withElseRegion=*/true);
+    b.setInsertionPointToStart(isClose.thenBlock());
+    scf::YieldOp::create(b, constant(0));
+    b.setInsertionPointToStart(isClose.elseBlock());
+    scf::YieldOp::create(b, arith::DivUIOp::create(b, span, divisor).getResult());
+    b.setInsertionPoint(loop);
+    trips = isClose.getResult(0);
+  }
   Value count = trips;
   if (type.isIndex())
     count = arith::IndexCastUIOp::create(b, b.getI64Type(), trips);

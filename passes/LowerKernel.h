@@ -15,6 +15,9 @@
 
 namespace mk {
 
+/// On a load from memory that the team writes again only behind a barrier that is there anyway.
+inline constexpr llvm::StringLiteral settledAttrName = "mk.settled";
+
 /// Replaces the mk operations (and scf.parallel) in the body of a function that was an mk.kernel. What differs between
 /// targets is in the virtual functions; "the workers" are what mk.distribute spreads items over, and a worker may be
 /// one thread or a team of threads.
@@ -28,6 +31,8 @@ public:
 protected:
   /// True when several threads make a worker.
   virtual bool hasTeam() const = 0;
+  /// True when a thread waits where it first uses what it has loaded.
+  virtual bool runsInOrder() const { return false; }
   /// The first work item of this worker, the end of its items, and the step between them.
   struct Range {
     mlir::Value begin, end, step;
@@ -69,8 +74,9 @@ private:
   void lowerInOrder(mlir::scf::ParallelOp loop);
   void spreadLoop(mlir::scf::ParallelOp loop, bool sync);
   void reduceInLanes(mlir::scf::ParallelOp loop);
+  /// 'total' is memory for the result.
   mlir::Value combineLanesOfTeam(mlir::ImplicitLocOpBuilder &b, mlir::Region &combine, mlir::Value partials,
-                                 mlir::Value count);
+                                 mlir::Value total, mlir::Value count);
   mlir::Value combineLanesOfThread(mlir::ImplicitLocOpBuilder &b, mlir::Region &combine, mlir::Value partials,
                                    mlir::Value count);
   /// An array of 'count' elements that the worker uses for a moment; 'number' tells those apart that live together.

@@ -20,6 +20,7 @@
 #include "LowerKernel.h"
 #include "mk/Runtime/Abi.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -30,6 +31,9 @@ using namespace mk;
 
 /// Threads that can exchange values without memory.
 constexpr unsigned warpSize = 32;
+/// What a thread should load at once to keep the memory of a GPU busy, in bytes, and in how many iterations at most of
+/// a loop that is spread and of one that is not: all of it takes registers.
+constexpr unsigned bytesAtOnce = 32, spreadAtOnce = 4, sequentialAtOnce = 8;
 
 static Value constant(ImplicitLocOpBuilder &b, int64_t value) { return arith::ConstantIndexOp::create(b, value); }
 static Value less(ImplicitLocOpBuilder &b, Value lhs, Value rhs) {
@@ -39,14 +43,54 @@ template <typename Op> static Value binary(ImplicitLocOpBuilder &b, Value lhs, V
   return Op::create(b, lhs, rhs);
 }
 
+/// Clones what some iterations do, side by side: the first operation of each, then the second of each, and so on. Gives
+/// the values that each adds to the reductions.
+static SmallVector<SmallVector<Value>> cloneIterations(ImplicitLocOpBuilder &b, scf::ParallelOp loop,
+                                                       ArrayRef<SmallVector<Value>> iterations) {
+  SmallVector<IRMapping> mappings(iterations.size());
+  for (auto [mapping, ivs] : llvm::zip_equal(mappings, iterations))
+    mapping.map(loop.getInductionVars(), ivs);
+  for (Operation &op : loop.getBody()->without_terminator())
+    for (IRMapping &mapping : mappings)
+      b.clone(op, mapping);
+  return llvm::map_to_vector(mappings, [&](IRMapping &mapping) {
+    return llvm::map_to_vector(loop.getBody()->getTerminator()->getOperands(),
+                               [&](Value value) { return mapping.lookupOrDefault(value); });
+  });
+}
+
 /// Clones what one iteration does; gives the values that it adds to the reductions.
 static SmallVector<Value> cloneIteration(ImplicitLocOpBuilder &b, scf::ParallelOp loop, ValueRange ivs) {
-  IRMapping mapping;
-  mapping.map(loop.getInductionVars(), ivs);
+  return cloneIterations(b, loop, SmallVector<Value>(ivs)).front();
+}
+
+/// How many iterations a thread should run side by side, so that it waits for all their loads at once: it runs its
+/// instructions in order, and neither LLVM nor ptxas moves a load above what another iteration may write.
+static unsigned iterationsAtOnce(ArrayRef<Operation *> loads, unsigned most) {
+  unsigned bytes = 0;
+  for (Operation *load : loads) {
+    Type type = load->getResult(0).getType();
+    auto vector = dyn_cast<VectorType>(type);
+    bytes += vector ? vector.getNumElements() * elementBytes(vector.getElementType()) : elementBytes(type);
+  }
+  return bytes == 0 ? 1 : llvm::bit_floor(std::clamp(bytesAtOnce / bytes, 1u, most));
+}
+
+static unsigned iterationsAtOnce(scf::ParallelOp loop) {
+  SmallVector<Operation *> loads;
+  // What an iteration has written it takes from a register.
+  llvm::SmallDenseSet<Value> written;
   for (Operation &op : loop.getBody()->without_terminator())
-    b.clone(op, mapping);
-  return llvm::map_to_vector(loop.getBody()->getTerminator()->getOperands(),
-                             [&](Value value) { return mapping.lookupOrDefault(value); });
+    if (isa<memref::LoadOp, vector::LoadOp>(op)) {
+      if (!written.contains(op.getOperand(0)))
+        loads.push_back(&op);
+    } else if (isa<memref::StoreOp, vector::StoreOp>(op)) {
+      written.insert(op.getOperand(1));
+    } else if (op.getNumRegions() != 0 ||
+               !(isMemoryEffectFree(&op) || (isa<memref::AtomicRMWOp>(op) && op.use_empty()))) {
+      return 1;
+    }
+  return iterationsAtOnce(loads, spreadAtOnce);
 }
 
 /// Clones the combination of two values.
@@ -71,11 +115,102 @@ static Value choose(ImplicitLocOpBuilder &b, Value condition, Type type, functio
 }
 
 /// A loop without results, filled by 'body'.
-static void forEach(ImplicitLocOpBuilder &b, Value begin, Value end, Value step, function_ref<void(Value)> body) {
+static scf::ForOp forEach(ImplicitLocOpBuilder &b, Value begin, Value end, Value step, function_ref<void(Value)> body) {
   auto loop = scf::ForOp::create(b, begin, end, step);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   body(loop.getInductionVar());
+  return loop;
+}
+
+/// LLVM and ptxas would unroll the loop once more, for which they take registers that more threads could use.
+static void keepRolled(scf::ForOp loop) {
+  MLIRContext *context = loop.getContext();
+  auto disable = LLVM::LoopUnrollAttr::get(context, BoolAttr::get(context, true), {}, {}, {}, {}, {}, {});
+  loop->setAttr("loop_annotation", LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, disable, {}, {}, {}, {}, {}, {},
+                                                                 {}, {}, {}, {}, {}));
+}
+
+/// The places 'first', 'first' + 'step', ...
+static SmallVector<Value> placesFrom(ImplicitLocOpBuilder &b, Value first, Value step, unsigned width) {
+  SmallVector<Value> places = {first};
+  while (places.size() < width)
+    places.push_back(binary<arith::AddIOp>(b, places.back(), step));
+  return places;
+}
+
+/// A loop that takes 'width' places at a time, 'step' apart from each other, while there are so many below 'end'. Gives
+/// the values that 'body' carries from one to the next, and behind them the place where it stopped.
+static SmallVector<Value> forEachGroup(ImplicitLocOpBuilder &b, Value begin, Value end, Value step, unsigned width,
+                                       ValueRange inits,
+                                       function_ref<SmallVector<Value>(ValueRange, ValueRange)> body) {
+  // No subtraction may wrap around, wherever the bounds are.
+  Value rest = binary<arith::MulIOp>(b, step, constant(b, width - 1));
+  Value span = binary<arith::SubIOp>(b, binary<arith::MaxSIOp>(b, begin, end), begin);
+  Value some = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, span, rest);
+  Value last = arith::SelectOp::create(b, some, binary<arith::SubIOp>(b, end, rest), begin);
+  SmallVector<Value> carried(inits);
+  carried.push_back(begin);
+  auto loop = scf::ForOp::create(b, begin, last, binary<arith::MulIOp>(b, step, constant(b, width)), carried);
+  keepRolled(loop);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> places = placesFrom(b, loop.getInductionVar(), step, width + 1);
+  Value next = places.pop_back_val();
+  SmallVector<Value> results = body(places, loop.getRegionIterArgs().drop_back());
+  results.push_back(next);
+  scf::YieldOp::create(b, results);
+  return llvm::to_vector_of<Value>(loop.getResults());
+}
+
+/// Makes the loads that a loop's index alone decides for some iterations at once, where nothing is written meanwhile.
+static void overlapLoads(scf::ForOp loop) {
+  if (!loop.getStep().getType().isIndex() || loop.getUnsignedCmp())
+    return;
+  SmallVector<Operation *> loads;
+  llvm::SmallDenseSet<Value> decided = {loop.getInductionVar()};
+  for (Operation &op : loop.getBody()->without_terminator()) {
+    bool isLoad = isa<memref::LoadOp, vector::LoadOp>(op);
+    auto isDecided = [&](Value value) { return loop.isDefinedOutsideOfLoop(value) || decided.contains(value); };
+    if (op.getNumRegions() != 0 || !(isLoad || isPure(&op)) || !llvm::all_of(op.getOperands(), isDecided))
+      continue;
+    decided.insert_range(op.getResults());
+    if (isLoad)
+      loads.push_back(&op);
+  }
+  WalkResult walk = loop.getBody()->walk([&](Operation *op) {
+    bool writes = !isa<memref::LoadOp, vector::LoadOp, FaultOp, RaiseOp, scf::IfOp>(op) && !isMemoryEffectFree(op);
+    return writes || isa<LoopLikeOpInterface>(op) ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  const unsigned width = iterationsAtOnce(loads, sequentialAtOnce);
+  if (width == 1 || walk.wasInterrupted())
+    return;
+
+  ImplicitLocOpBuilder b(loop.getLoc(), loop);
+  SmallVector<Value> state = forEachGroup(b, loop.getLowerBound(), loop.getUpperBound(), loop.getStep(), width,
+                                          loop.getInitArgs(), [&](ValueRange ivs, ValueRange inits) {
+                                            SmallVector<IRMapping> mappings(width);
+                                            for (auto [mapping, iv] : llvm::zip_equal(mappings, ivs))
+                                              mapping.map(loop.getInductionVar(), iv);
+                                            for (Operation &op : loop.getBody()->without_terminator())
+                                              if (op.getNumResults() != 0 && decided.contains(op.getResult(0)))
+                                                for (IRMapping &mapping : mappings)
+                                                  b.clone(op, mapping);
+                                            SmallVector<Value> carried(inits);
+                                            for (IRMapping &mapping : mappings) {
+                                              mapping.map(loop.getRegionIterArgs(), carried);
+                                              for (Operation &op : loop.getBody()->without_terminator())
+                                                if (op.getNumResults() == 0 || !decided.contains(op.getResult(0)))
+                                                  b.clone(op, mapping);
+                                              carried = llvm::map_to_vector(loop.getYieldedValues(), [&](Value value) {
+                                                return mapping.lookupOrDefault(value);
+                                              });
+                                            }
+                                            return carried;
+                                          });
+  loop.getLowerBoundMutable().assign(state.pop_back_val());
+  loop.getInitArgsMutable().assign(state);
+  keepRolled(loop);
 }
 
 namespace {
@@ -136,6 +271,11 @@ void KernelLowering::lowerLoops() {
     scf::ParallelOp op;
     bool outer, sync;
   };
+  if (runsInOrder()) {
+    SmallVector<scf::ForOp> sequential;
+    function.getFunctionBody().walk([&](scf::ForOp loop) { sequential.push_back(loop); });
+    llvm::for_each(sequential, overlapLoads);
+  }
   SmallVector<Loop> loops;
   function.getFunctionBody().walk([&](scf::ParallelOp loop) {
     bool outer = scope == ScopeKind::Block && !isInsideThread(loop);
@@ -143,7 +283,7 @@ void KernelLowering::lowerLoops() {
   });
   for (Loop &loop : loops) {
     bool reduces = loop.op.getNumResults() != 0;
-    if (loop.outer && hasTeam() && hasUniformLoads && !reduces) {
+    if (loop.outer && hasTeam() && hasUniformLoads) {
       ImplicitLocOpBuilder b(loop.op.getLoc(), loop.op);
       barrier(b);
     }
@@ -176,9 +316,22 @@ void KernelLowering::spreadLoop(scf::ParallelOp loop, bool sync) {
   ImplicitLocOpBuilder b(loop.getLoc(), loop);
   if (loop.getNumLoops() == 1) {
     Value lower = loop.getLowerBound()[0], step = loop.getStep()[0];
-    Value begin = binary<arith::AddIOp>(b, lower, binary<arith::MulIOp>(b, threadId(b), step));
-    forEach(b, begin, loop.getUpperBound()[0], binary<arith::MulIOp>(b, threadCount(b), step),
-            [&](Value iv) { cloneIteration(b, loop, iv); });
+    Value upper = loop.getUpperBound()[0];
+    auto from = [&](Value thread) { return binary<arith::AddIOp>(b, lower, binary<arith::MulIOp>(b, thread, step)); };
+    if (unsigned width = iterationsAtOnce(loop); width == 1) {
+      forEach(b, from(threadId(b)), upper, binary<arith::MulIOp>(b, threadCount(b), step),
+              [&](Value iv) { cloneIteration(b, loop, iv); });
+    } else {
+      // With lanes as in a reduction the distance of iterations is known, whatever the number of threads.
+      Value lanes = constant(b, abi::ReductionLanes), stride = binary<arith::MulIOp>(b, lanes, step);
+      forEach(b, threadId(b), lanes, threadCount(b), [&](Value lane) {
+        SmallVector<Value> end = forEachGroup(b, from(lane), upper, stride, width, {}, [&](ValueRange ivs, ValueRange) {
+          cloneIterations(b, loop, llvm::map_to_vector(ivs, [](Value iv) { return SmallVector<Value>{iv}; }));
+          return SmallVector<Value>();
+        });
+        keepRolled(forEach(b, end[0], upper, stride, [&](Value iv) { cloneIteration(b, loop, iv); }));
+      });
+    }
   } else {
     LinearSpace space(b, loop);
     forEach(b, threadId(b), space.count, threadCount(b),
@@ -207,19 +360,52 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
   auto iteration = [&](Value place) { return cloneIteration(b, loop, space.inductionVars(b, place)); };
 
   if (hasTeam()) {
-    // Behind the loads of the reduction before, whose partial results stand at the same place.
-    barrier(b);
+    // Only the first warp reads partial results, and before a barrier: those of the reduction before are done with.
+    // Combines the iterations at 'places', in their order, with what came before, if anything did.
+    auto reduce = [&](ValueRange places, ValueRange before) {
+      SmallVector<Value> sums(before);
+      auto ivs = llvm::map_to_vector(places, [&](Value place) { return space.inductionVars(b, place); });
+      for (const SmallVector<Value> &values : cloneIterations(b, loop, ivs))
+        if (sums.empty())
+          sums = values;
+        else
+          for (auto [sum, value, combine] : llvm::zip(sums, values, combines))
+            sum = combineValues(b, combine, sum, value);
+      return sums;
+    };
+    const unsigned width = iterationsAtOnce(loop);
     forEach(b, threadId(b), count, threadCount(b), [&](Value lane) {
-      auto rest = scf::ForOp::create(b, binary<arith::AddIOp>(b, lane, lanes), space.count, lanes, iteration(lane));
+      SmallVector<Type> types(loop.getResultTypes());
+      types.push_back(b.getIndexType());
+      SmallVector<Value> places = placesFrom(b, lane, lanes, width + 1);
+      Value afterFirst = places.pop_back_val();
+      // What is reduced, and the place where to go on.
+      SmallVector<Value> state;
+      if (width == 1) {
+        state = reduce(lane, {});
+        state.push_back(afterFirst);
+      } else {
+        auto first = scf::IfOp::create(b, types, less(b, places.back(), space.count), /*withElseRegion=*/true);
+        auto fill = [&](Block *block, ValueRange taken, Value next) {
+          OpBuilder::InsertionGuard guard(b);
+          b.setInsertionPointToStart(block);
+          SmallVector<Value> results = reduce(taken, {});
+          results.push_back(next);
+          scf::YieldOp::create(b, results);
+        };
+        fill(first.thenBlock(), places, afterFirst);
+        fill(first.elseBlock(), lane, places[1]);
+        state = forEachGroup(b, first.getResults().back(), space.count, lanes, width, first.getResults().drop_back(),
+                             reduce);
+      }
+      Value next = state.pop_back_val();
+      auto rest = scf::ForOp::create(b, next, space.count, lanes, state);
       {
         OpBuilder::InsertionGuard guard(b);
         b.setInsertionPointToStart(rest.getBody());
-        SmallVector<Value> sums;
-        for (auto [sum, value, combine] :
-             llvm::zip(rest.getRegionIterArgs(), iteration(rest.getInductionVar()), combines))
-          sums.push_back(combineValues(b, combine, sum, value));
-        scf::YieldOp::create(b, sums);
+        scf::YieldOp::create(b, reduce(rest.getInductionVar(), rest.getRegionIterArgs()));
       }
+      keepRolled(rest);
       store(rest.getResults(), lane);
     });
     barrier(b);
@@ -239,9 +425,12 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
 
   Value some = less(b, zero, space.count);
   SmallVector<Value> results;
+  // Number 0 is that of isolateWrites().
+  llvm::DenseMap<Type, unsigned> totals;
   for (auto [init, array, combine] : llvm::zip(loop.getInitVals(), partials, combines)) {
-    Value total =
-        hasTeam() ? combineLanesOfTeam(b, combine, array, count) : combineLanesOfThread(b, combine, array, count);
+    Value total = hasTeam() ? combineLanesOfTeam(b, combine, array,
+                                                 scratchArray(init.getType(), 1, ++totals[init.getType()]), count)
+                            : combineLanesOfThread(b, combine, array, count);
     results.push_back(
         choose(b, some, init.getType(), [&] { return combineValues(b, combine, init, total); }, [&] { return init; }));
   }
@@ -268,34 +457,39 @@ Value KernelLowering::combineLanesOfThread(ImplicitLocOpBuilder &b, Region &comb
   return memref::LoadOp::create(b, partials, zero);
 }
 
-Value KernelLowering::combineLanesOfTeam(ImplicitLocOpBuilder &b, Region &combine, Value partials, Value count) {
-  Value zero = constant(b, 0), one = constant(b, 1), half = constant(b, abi::ReductionLanes / 2);
-  Value levels = constant(b, llvm::Log2_32(abi::ReductionLanes / warpSize));
-  forEach(b, zero, levels, one, [&](Value level) {
-    foldLanes(b, combine, partials, count, binary<arith::ShRUIOp>(b, half, level), threadId(b), threadCount(b));
-    barrier(b);
-  });
-
-  // The last lanes meet in the registers of the first warp; a CTA has whole warps.
-  Value thread = threadId(b);
+Value KernelLowering::combineLanesOfTeam(ImplicitLocOpBuilder &b, Region &combine, Value partials, Value total,
+                                         Value count) {
+  // The lanes meet in the registers of the first warp; a CTA has whole warps. Thread t has the lanes t, t + 32, ...
+  Value zero = constant(b, 0), thread = threadId(b);
   auto warp = scf::IfOp::create(b, less(b, thread, constant(b, warpSize)), /*withElseRegion=*/false);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(warp.thenBlock());
-    Value sum = memref::LoadOp::create(b, partials, thread);
+    auto laneOf = [&](unsigned row) { return binary<arith::AddIOp>(b, thread, constant(b, row * warpSize)); };
+    SmallVector<Value> sums;
+    for (unsigned row = 0; row < abi::ReductionLanes / warpSize; ++row)
+      sums.push_back(memref::LoadOp::create(b, partials, laneOf(row)));
+    auto add = [&](Value condition, Value &sum, Value other) {
+      sum = choose(
+          b, condition, sum.getType(), [&] { return combineValues(b, combine, sum, other); }, [&] { return sum; });
+    };
+    for (unsigned half = sums.size() / 2; half != 0; half /= 2)
+      for (unsigned row = 0; row < half; ++row)
+        add(less(b, laneOf(row + half), count), sums[row], sums[row + half]);
     for (unsigned distance = warpSize / 2; distance != 0; distance /= 2) {
-      Value other = shuffleDown(b, sum, distance);
+      Value other = shuffleDown(b, sums[0], distance);
       Value mine = less(b, thread, constant(b, distance));
       Value both = less(b, binary<arith::AddIOp>(b, thread, constant(b, distance)), count);
-      sum = choose(
-          b, binary<arith::AndIOp>(b, mine, both), sum.getType(), [&] { return combineValues(b, combine, sum, other); },
-          [&] { return sum; });
+      add(binary<arith::AndIOp>(b, mine, both), sums[0], other);
     }
     auto first = scf::IfOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, thread, zero),
                                    /*withElseRegion=*/false);
     b.setInsertionPointToStart(first.thenBlock());
-    memref::StoreOp::create(b, sum, partials, zero);
+    memref::StoreOp::create(b, sums[0], total, zero);
   }
   barrier(b);
-  return memref::LoadOp::create(b, partials, zero);
+  // It is written again behind the barrier of the next partial results.
+  auto result = memref::LoadOp::create(b, total, zero);
+  result->setDiscardableAttr(settledAttrName, b.getUnitAttr());
+  return result;
 }

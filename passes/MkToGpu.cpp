@@ -6,13 +6,16 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KernelBuilder.h"
 #include "LowerKernel.h"
 #include "mk/Passes/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 namespace mk {
 #define GEN_PASS_DEF_CONVERTMKTOGPUPASS
@@ -31,6 +34,7 @@ public:
 
 protected:
   bool hasTeam() const override { return scope == ScopeKind::Block; }
+  bool runsInOrder() const override { return true; }
 
   Range items(ImplicitLocOpBuilder &b, Value count) override {
     Value block = gpu::BlockIdOp::create(b, gpu::Dimension::x);
@@ -97,6 +101,64 @@ private:
   gpu::GPUFuncOp gpuFunction;
 };
 
+/// Of barriers with nothing between them that others could see, one is enough.
+static void mergeBarriers(gpu::GPUFuncOp function) {
+  SmallVector<gpu::BarrierOp> barriers;
+  function.walk([&](gpu::BarrierOp barrier) { barriers.push_back(barrier); });
+  llvm::SmallPtrSet<Operation *, 8> erased;
+  for (gpu::BarrierOp barrier : barriers) {
+    if (erased.contains(barrier))
+      continue;
+    bool hasLoads = false;
+    for (Operation *next = barrier->getNextNode(); next;) {
+      if (isa<gpu::BarrierOp>(next)) {
+        // The one that the loads need stays, and so does the one that stands on all paths.
+        Operation *loser = next->getBlock() == barrier->getBlock() ? next : hasLoads ? nullptr : barrier.getOperation();
+        if (loser && erased.insert(loser).second && loser == next) {
+          next = next->getNextNode();
+          continue;
+        }
+        break;
+      }
+      if (isa<scf::YieldOp>(next) && isa<scf::IfOp>(next->getParentOp())) {
+        next = next->getParentOp();
+      } else if (next->hasAttr(settledAttrName)) {
+        hasLoads = true;
+      } else if (!isMemoryEffectFree(next)) {
+        break;
+      }
+      next = next->getNextNode();
+    }
+  }
+  for (Operation *barrier : erased)
+    barrier->erase();
+}
+
+/// Threads of a CTA at most: what the runtime launches.
+constexpr int32_t maxThreads = 256;
+/// What a thread does between two loads, in operations, up to which it is memory that it waits for.
+constexpr unsigned maxOpsOfMemoryBound = 64;
+
+/// CTAs that an SM should have room for: all that it can have when little is computed for what is loaded, so that many
+/// loads are under way; ptxas takes registers accordingly. Interpreters are left to ptxas.
+static int32_t minCtas(KernelOp kernel, unsigned chipVersion) {
+  bool hasLoop = false;
+  WalkResult walk = kernel.walk([&](Operation *op) {
+    if (op->hasAttr(armsAttrName))
+      return WalkResult::interrupt();
+    auto loop = dyn_cast<scf::ParallelOp>(op);
+    if (!loop)
+      return WalkResult::advance();
+    hasLoop = true;
+    unsigned ops = 0;
+    loop.getBody()->walk([&](Operation *inner) { ops += isa<math::MathDialect>(inner->getDialect()) ? 8 : 1; });
+    return ops > maxOpsOfMemoryBound ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  // Threads of an SM (CUDA C++ Programming Guide, compute capabilities).
+  bool isSmall = chipVersion == 86 || chipVersion == 87 || chipVersion == 89 || chipVersion >= 120;
+  return !hasLoop || walk.wasInterrupted() ? 0 : (isSmall ? 1536 : 2048) / maxThreads;
+}
+
 struct ConvertMkToGpuPass : mk::impl::ConvertMkToGpuPassBase<ConvertMkToGpuPass> {
   using ConvertMkToGpuPassBase::ConvertMkToGpuPassBase;
 
@@ -123,6 +185,9 @@ struct ConvertMkToGpuPass : mk::impl::ConvertMkToGpuPassBase<ConvertMkToGpuPass>
       auto function = gpu::GPUFuncOp::create(b, kernel.getLoc(), kernel.getSymName(), kernel.getFunctionType());
       function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
       ScopeKind scope = kernel.getScope();
+      function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(), b.getDenseI32ArrayAttr({maxThreads}));
+      if (int32_t ctas = scope == ScopeKind::Block ? minCtas(kernel, version) : 0)
+        function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(ctas));
       function.getBody().takeBody(kernel.getBody());
       Operation *end = function.getBody().front().getTerminator();
       b.setInsertionPoint(end);
@@ -131,6 +196,7 @@ struct ConvertMkToGpuPass : mk::impl::ConvertMkToGpuPassBase<ConvertMkToGpuPass>
       kernel.erase();
       if (failed(GpuLowering(function, scope).run()))
         return signalPassFailure();
+      mergeBarriers(function);
     }
   }
 };

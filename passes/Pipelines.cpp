@@ -65,7 +65,9 @@ void mk::buildLowerToNVVMPipeline(OpPassManager &pm, const LoweringOptions &opti
   OpPassManager &gpu = pm.nest<gpu::GPUModuleOp>();
   gpu.addPass(arith::createArithExpandOpsPass());
   gpu.addPass(createSCFToControlFlowPass());
-  gpu.addPass(createConvertGpuOpsToNVVMOps());
+  ConvertGpuOpsToNVVMOpsOptions toNVVM;
+  toNVVM.allowPatternRollback = false;
+  gpu.addPass(createConvertGpuOpsToNVVMOps(toNVVM));
   gpu.addPass(createConvertMathToLLVMPass());
   gpu.addPass(createConvertNVVMToLLVMPass());
   gpu.addPass(createReconcileUnrealizedCastsPass());

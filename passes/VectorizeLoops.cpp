@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "IndexOffset.h"
 #include "mk/Dialect/Mk.h"
 #include "mk/Passes/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -46,16 +47,26 @@ struct Plan {
 
 } // namespace
 
-/// Nothing when every iteration touches its own element of each memref and computes element by element; else why not.
+/// True for the index of a later element.
+static bool isNeighbour(Operation *op, Value iv) {
+  if (!isa<arith::AddIOp>(op))
+    return false;
+  auto [index, distance] = splitOffset(op->getResult(0));
+  return index == iv && distance >= 0;
+}
+
+/// Nothing when every iteration writes its own element of each memref and computes element by element, from its own
+/// elements and those at fixed distances behind them; else why not.
 static StringRef planLoop(scf::ParallelOp loop, Plan &plan) {
   if (loop.getNumLoops() != 1 || loop.getNumResults() != 0 || !matchPattern(loop.getLowerBound()[0], m_Zero()) ||
       !matchPattern(loop.getStep()[0], m_One()))
     return "loop does not run from 0 in steps of 1";
   Value iv = loop.getInductionVars()[0];
+  llvm::SmallDenseSet<Value> written, around;
   auto access = [&](Value memref, ValueRange indices) {
     auto view = sourceOf(memref).getDefiningOp<ViewOp>();
     Type element = cast<MemRefType>(memref.getType()).getElementType();
-    if (!view || indices.size() != 1 || indices[0] != iv || !element.isIntOrFloat())
+    if (!view || indices.size() != 1 || splitOffset(indices[0]).first != iv || !element.isIntOrFloat())
       return false;
     unsigned bits = element.getIntOrFloatBitWidth();
     if (bits < 16 || (plan.width != 0 && plan.width != accessBytes * 8 / bits))
@@ -68,13 +79,23 @@ static StringRef planLoop(scf::ParallelOp loop, Plan &plan) {
   };
   for (Operation &op : loop.getBody()->without_terminator()) {
     bool fits = false;
-    if (auto load = dyn_cast<memref::LoadOp>(op))
+    if (auto load = dyn_cast<memref::LoadOp>(op)) {
       fits = access(load.getMemRef(), load.getIndices());
-    else if (auto store = dyn_cast<memref::StoreOp>(op))
-      fits = store.getValue() != iv && access(store.getMemRef(), store.getIndices());
-    else
+      if (fits && load.getIndices()[0] != iv)
+        around.insert(sourceOf(load.getMemRef()));
+    } else if (auto store = dyn_cast<memref::StoreOp>(op)) {
+      fits = store.getValue() != iv && access(store.getMemRef(), store.getIndices()) && store.getIndices()[0] == iv;
+      written.insert(sourceOf(store.getMemRef()));
+    } else if (auto atomic = dyn_cast<memref::AtomicRMWOp>(op)) {
+      fits = atomic->use_empty() && loop.isDefinedOutsideOfLoop(atomic.getMemref()) &&
+             !llvm::is_contained(op.getOperands(), iv);
+    } else if (isNeighbour(&op, iv)) {
+      fits = llvm::all_of(op.getUsers(),
+                          [&](Operation *user) { return isa<memref::LoadOp>(user) || isNeighbour(user, iv); });
+    } else {
       fits = OpTrait::hasElementwiseMappableTraits(&op) && isPure(&op) && !llvm::is_contained(op.getOperands(), iv) &&
              llvm::all_of(op.getResultTypes(), [](Type type) { return type.isIntOrIndexOrFloat(); });
+    }
     if (!fits) {
       LDBG() << "does not fit: " << op;
       return isa<memref::LoadOp, memref::StoreOp>(op)
@@ -82,9 +103,14 @@ static StringRef planLoop(scf::ParallelOp loop, Plan &plan) {
                  : "operation is not elementwise, or uses the index";
     }
   }
+  if (llvm::any_of(around, [&](Value memref) { return written.contains(memref); }))
+    return "iterations read what others write";
   if (plan.width == 0)
     return "loop accesses no memory";
-  if (auto extent = loop.getUpperBound()[0].getDefiningOp<memref::DimOp>())
+  Value end = loop.getUpperBound()[0];
+  if (std::optional<int64_t> known = getConstantIntValue(end))
+    plan.isWhole = *known % plan.width == 0;
+  else if (auto extent = end.getDefiningOp<memref::DimOp>())
     if (auto view = sourceOf(extent.getSource()).getDefiningOp<ViewOp>())
       if (auto facts = view->getAttrOfType<FactsAttr>("mk.facts"))
         plan.isWhole = (facts.getExtent() != 0 ? facts.getExtent() : facts.getMultiple()) % plan.width == 0;
@@ -93,6 +119,7 @@ static StringRef planLoop(scf::ParallelOp loop, Plan &plan) {
 
 /// Clones the body for the elements [at, at + width).
 static void cloneAsVectors(ImplicitLocOpBuilder &b, scf::ParallelOp loop, unsigned width, Value at) {
+  Value iv = loop.getInductionVars()[0];
   IRMapping vectors;
   auto typeOf = [&](Type element) { return VectorType::get({width}, element); };
   auto vectorOf = [&](Value value) -> Value {
@@ -103,15 +130,44 @@ static void cloneAsVectors(ImplicitLocOpBuilder &b, scf::ParallelOp loop, unsign
     return splat;
   };
   auto aligned = b.getI64IntegerAttr(accessBytes);
+  // What was read since something was written. Neighbours share it.
+  llvm::SmallDenseMap<std::pair<Value, int64_t>, Value> chunks;
+  auto chunkOf = [&](memref::LoadOp load, int64_t number) {
+    Value &chunk = chunks[{load.getMemRef(), number}];
+    if (!chunk) {
+      Value first = at;
+      if (number != 0)
+        first = arith::AddIOp::create(b, at, arith::ConstantIndexOp::create(b, number * width));
+      auto wide = vector::LoadOp::create(b, typeOf(load.getType()), load.getMemRef(), first);
+      wide->setAttr("alignment", aligned);
+      chunk = wide;
+    }
+    return chunk;
+  };
   for (Operation &op : loop.getBody()->without_terminator()) {
     if (auto load = dyn_cast<memref::LoadOp>(op)) {
-      auto wide = vector::LoadOp::create(b, typeOf(load.getType()), load.getMemRef(), ValueRange{at});
-      wide->setAttr("alignment", aligned);
-      vectors.map(load.getResult(), wide.getResult());
+      int64_t distance = splitOffset(load.getIndices()[0]).second;
+      Value elements = chunkOf(load, distance / width);
+      // Each chunk holds an element that is wanted, so none reaches beyond the 16 bytes in which a buffer ends.
+      if (int64_t rest = distance % width) {
+        auto mask = llvm::to_vector(llvm::seq<int64_t>(rest, rest + width));
+        elements = vector::ShuffleOp::create(b, elements, chunkOf(load, distance / width + 1), mask);
+      }
+      vectors.map(load.getResult(), elements);
     } else if (auto store = dyn_cast<memref::StoreOp>(op)) {
       auto wide = vector::StoreOp::create(b, vectorOf(store.getValue()), store.getMemRef(), ValueRange{at});
       wide->setAttr("alignment", aligned);
-    } else {
+      chunks.clear();
+    } else if (isa<memref::AtomicRMWOp>(op)) {
+      for (unsigned lane = 0; lane < width; ++lane) {
+        IRMapping scalars;
+        for (Value operand : op.getOperands())
+          if (Value elements = vectors.lookupOrNull(operand); elements && !scalars.contains(operand))
+            scalars.map(operand, vector::ExtractOp::create(b, elements, lane).getResult());
+        b.clone(op, scalars);
+      }
+      chunks.clear();
+    } else if (!isNeighbour(&op, iv)) {
       SmallVector<Value> operands = llvm::map_to_vector(op.getOperands(), vectorOf);
       SmallVector<Type> types =
           llvm::map_to_vector(op.getResultTypes(), [&](Type type) -> Type { return typeOf(type); });
@@ -128,45 +184,25 @@ static void vectorize(scf::ParallelOp loop, const Plan &plan) {
   auto index = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, value); };
   Value zero = index(0), one = index(1), width = index(plan.width);
 
-  // Bases are aligned (mk/Runtime/Abi.h), so the offsets decide.
-  Value isAligned;
-  if (!plan.offsets.empty()) {
-    Value bits = zero;
-    for (Value offset : plan.offsets)
-      bits = arith::OrIOp::create(b, bits, offset);
-    Value rest = arith::AndIOp::create(b, bits, index(plan.width - 1));
-    isAligned = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, zero);
-  }
+  // Bases are aligned (mk/Runtime/Abi.h), so the offsets decide, and the number of elements.
   Value count = arith::MaxSIOp::create(b, loop.getUpperBound()[0], zero);
-  Value whole = arith::DivUIOp::create(b, count, width);
-  Value left = plan.isWhole ? Value() : arith::RemUIOp::create(b, count, width).getResult();
-
+  Value bits;
+  auto mustDivide = [&](Value number) { bits = bits ? arith::OrIOp::create(b, bits, number).getResult() : number; };
+  if (!plan.isWhole)
+    mustDivide(count);
+  llvm::for_each(plan.offsets, mustDivide);
   scf::IfOp branch;
-  if (isAligned) {
-    branch = scf::IfOp::create(b, isAligned, /*withElseRegion=*/true);
+  if (bits) {
+    Value rest = arith::AndIOp::create(b, bits, index(plan.width - 1));
+    Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, zero);
+    branch = scf::IfOp::create(b, fits, /*withElseRegion=*/true);
     loop->moveBefore(branch.elseBlock(), branch.elseBlock()->begin());
     b.setInsertionPointToStart(branch.thenBlock());
   }
-  // First the whole vectors, then the elements that are left, in one loop: two would need a barrier between them.
-  Value trips = plan.isWhole ? whole : arith::AddIOp::create(b, whole, left).getResult();
+  Value trips = arith::DivUIOp::create(b, count, width);
   auto steps = scf::ParallelOp::create(b, ValueRange{zero}, ValueRange{trips}, ValueRange{one});
-  Value step = steps.getInductionVars()[0];
   b.setInsertionPointToStart(steps.getBody());
-  scf::IfOp kind;
-  if (!plan.isWhole) {
-    Value isWhole = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, step, whole);
-    kind = scf::IfOp::create(b, isWhole, /*withElseRegion=*/true);
-    b.setInsertionPointToStart(kind.thenBlock());
-  }
-  cloneAsVectors(b, loop, plan.width, arith::MulIOp::create(b, step, width));
-  if (kind) {
-    b.setInsertionPointToStart(kind.elseBlock());
-    Value skipped = arith::MulIOp::create(b, whole, index(plan.width - 1));
-    IRMapping scalars;
-    scalars.map(loop.getInductionVars()[0], arith::AddIOp::create(b, step, skipped).getResult());
-    for (Operation &op : loop.getBody()->without_terminator())
-      b.clone(op, scalars);
-  }
+  cloneAsVectors(b, loop, plan.width, arith::MulIOp::create(b, steps.getInductionVars()[0], width));
   if (!branch)
     loop.erase();
 }

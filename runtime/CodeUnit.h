@@ -9,10 +9,13 @@
 #ifndef MK_RUNTIME_CODEUNIT_H
 #define MK_RUNTIME_CODEUNIT_H
 
+#include "ValueProfile.h"
 #include "mk/Runtime/Engine.h"
 #include <cmath>
 
 namespace mk {
+
+struct CodeUnit;
 
 /// Counts executions, in all and in a window of observation in which a count halves every half-life. Times are in
 /// seconds from any origin.
@@ -39,8 +42,55 @@ private:
   double stamp = 0;
 };
 
-/// An opcode or a kind of window: what is counted, promoted, and then has a batch kernel. It belongs to the dispatcher;
-/// what the compile thread reads of it never changes.
+/// Code for a unit: for all its instances, or for those that keep certain facts. It belongs to the dispatcher, but what
+/// the compile thread reads of it never changes.
+struct Variant {
+  /// Why, and until when, there should be no other attempt. Failures that would only repeat end all attempts.
+  struct Penalty {
+    /// What the next attempt must be worth more than the first.
+    double factor = 1;
+    double notBefore = 0;
+    bool blacklisted = false;
+    std::string lastError;
+    uint32_t withdrawals = 0;
+    uint32_t demotions = 0;
+  };
+
+  Variant(CodeUnit &unit, Specialization facts);
+
+  CodeUnit &unit;
+  const Specialization facts;
+  const std::string factsText;
+  const FactGuard guard;
+
+  /// Its last promotion but for one that is under way; none before the first.
+  std::optional<size_t> promotion;
+  PromotionState state = PromotionState::Dropped;
+  Penalty penalty;
+  /// A promotion is under way: it was asked for, or its code waits for slots to be checked with.
+  std::optional<size_t> pending;
+  struct Candidate {
+    std::shared_ptr<Kernel> kernel;
+    Scope scope;
+  };
+  std::optional<Candidate> candidate;
+  /// In the states Trial and Live.
+  std::shared_ptr<Kernel> kernel;
+  Scope scope = Scope::Lane;
+  bool hasRun = false;
+  double liveSince = 0;
+  /// Times in a row that it was found cold.
+  uint32_t coldChecks = 0;
+  /// How many times faster than the tier below it was when both were raced; 0 before.
+  double speedup = 0;
+  /// Instances that kept the facts, and that did not, since it went live.
+  uint64_t kept = 0, broken = 0;
+  /// It takes instances of the current batch, and their first slots.
+  bool active = false;
+  std::vector<uint32_t> items;
+};
+
+/// An opcode or a kind of window: what is counted, promoted, and then has code of its own.
 struct CodeUnit {
   //===--- Fixed ---===//
 
@@ -53,8 +103,10 @@ struct CodeUnit {
   WindowSignature signature;
   /// Slots of one instance.
   uint32_t length = 1;
-  /// For each argument word of an instance, where it lies: bytes from the instance's first slot.
-  std::vector<uint32_t> words;
+  /// For each argument (of the signature), its words in an instance.
+  InstanceLayout layout;
+  /// The interpreter that runs its instances.
+  Scope scope = Scope::Lane;
   /// Its code may append hits.
   bool emits = false;
   /// May get a batch kernel.
@@ -63,24 +115,29 @@ struct CodeUnit {
   //===--- Heat ---===//
 
   HeatCounter heat;
+  /// What promotions have to pay by: it forgets faster than the heat.
+  HeatCounter rate;
   /// In the current batch: executions on their own (for a window, all), and inside windows.
   uint64_t alone = 0;
   uint64_t inWindows = 0;
-  /// The batch in which a window was met last.
+  /// The batch in which it was met last, and when.
   Ticket lastTicket = 0;
+  double lastMet = 0;
+  ValueProfile profile;
+  /// Instances until the next sample.
+  uint32_t untilSample = 0;
 
   //===--- Code ---===//
 
-  /// Set once a promotion has been asked for, whatever came of it.
-  bool promoted = false;
-  size_t promotion = 0;
-  /// The batch kernel, once it is live.
-  std::shared_ptr<Kernel> kernel;
-  Scope scope = Scope::Lane;
-  bool hasRun = false;
-  /// First slots of the current batch's instances that go to the batch kernel.
-  std::vector<uint32_t> items;
+  /// The general one first. Empty until a promotion has been asked for.
+  std::vector<std::unique_ptr<Variant>> variants;
+
+  bool isPromoted() const { return !variants.empty(); }
 };
+
+inline Variant::Variant(CodeUnit &unit, Specialization facts)
+    : unit(unit), facts(std::move(facts)), factsText(describeFacts(this->facts)),
+      guard(unit.layout, this->facts, unit.tier == Tier::Opcode) {}
 
 } // namespace mk
 

@@ -21,31 +21,20 @@ static std::vector<uint32_t> workgroupSizes(const DeviceInfo &info) {
   return sizes;
 }
 
-Dispatcher::Dispatcher(Device &device, const Isa &isa, const IsaLayout &layout, const EngineOptions &options,
+Dispatcher::Dispatcher(Device &device, CodeProvider &code, const IsaLayout &layout, const EngineOptions &options,
                        DeviceMemory &memory, BufferTable &buffers, Promoter &promoter)
-    : device(device), layout(layout), options(options), buffers(buffers), promoter(promoter), staging(device, memory),
-      workgroupTuner(workgroupSizes(device.info()),
-                     [this](auto sizes, auto costs) {
-                       return this->options.policy.autotuneWorkgroupSize(sizes, costs,
-                                                                         this->device.info().maxWorkgroupSize);
-                     }),
+    : device(device), code(code), layout(layout), options(options), buffers(buffers), promoter(promoter),
+      staging(device, memory), workgroupTuner(workgroupSizes(device.info()),
+                                              [this](auto sizes, auto costs) {
+                                                return this->options.policy.autotuneWorkgroupSize(
+                                                    sizes, costs, this->device.info().maxWorkgroupSize);
+                                              }),
       multiplierTuner({1, 2, 4},
                       [this](auto multipliers, auto costs) {
                         return this->options.policy.autotuneHitCapacityMultiplier(multipliers, costs);
                       }),
-      windows(isa, layout, options.maxWindows, options.heatHalfLife) {
-  for (uint32_t dense = 0; dense < layout.size(); ++dense) {
-    auto unit = std::make_unique<CodeUnit>();
-    unit->tier = Tier::Opcode;
-    unit->what = isa.opcodes[dense].name;
-    unit->opcode = dense;
-    unit->emits = layout[dense].emits;
-    unit->promotable = layout[dense].promotable;
-    for (uint32_t word = 0; word < layout[dense].words; ++word)
-      unit->words.push_back(offsetof(abi::Slot, args) + word * sizeof(uint32_t));
-    opcodeUnits.push_back(std::move(unit));
-  }
-}
+      units(code.isa(), layout, options.maxWindows, options.heatHalfLife),
+      manager(device, code, layout, this->options, memory, buffers, promoter, units) {}
 
 Expected<void> Dispatcher::loadInterpreter(Expected<KernelCode> code, Route route) {
   if (!code)
@@ -55,10 +44,12 @@ Expected<void> Dispatcher::loadInterpreter(Expected<KernelCode> code, Route rout
     return tl::unexpected(kernel.error());
   interpreters[size_t(route)].kernel = std::move(*kernel);
   interpreters[size_t(route)].scope = code->scope;
+  if (route == Route::Lane || route == Route::Block)
+    manager.setInterpreter(Scope(route), interpreters[size_t(route)].kernel);
   return {};
 }
 
-Expected<void> Dispatcher::loadInterpreters(CodeProvider &code) {
+Expected<void> Dispatcher::loadInterpreters() {
   const CodeTarget &target = device.info().target;
   auto has = [&](auto holds) {
     for (uint32_t dense = 0; dense < layout.size(); ++dense)
@@ -70,11 +61,13 @@ Expected<void> Dispatcher::loadInterpreters(CodeProvider &code) {
     // Windows with a block opcode go to the block interpreter whole, so it is needed only when there is such an opcode.
     if (!has([&](const OpcodeLayout &op) { return op.scope == scope; }))
       continue;
-    if (Expected<void> loaded = loadInterpreter(code.compileInterpreter(target, scope), Route(scope)); !loaded)
+    if (Expected<void> loaded = loadInterpreter(
+            code.compile({.kind = CompileRequest::Interpreter, .target = target, .scope = scope}), Route(scope));
+        !loaded)
       return loaded;
   }
   if (has([](const OpcodeLayout &op) { return op.route == Route::Packed; }))
-    return loadInterpreter(code.compilePackedInterpreter(target), Route::Packed);
+    return loadInterpreter(code.compile({.kind = CompileRequest::PackedInterpreter, .target = target}), Route::Packed);
   return {};
 }
 
@@ -86,24 +79,15 @@ double Dispatcher::now() const {
 // Routing and counting
 //===----------------------------------------------------------------------===//
 
-/// Kernels that were loaded since the last batch go live.
-void Dispatcher::adoptLoaded() {
-  std::vector<Promoter::Loaded> ready = promoter.takeLoaded();
-  for (Promoter::Loaded &loaded : ready) {
-    loaded.unit->kernel = std::move(loaded.kernel);
-    loaded.unit->scope = loaded.scope;
-  }
-  // What was measured was other code.
-  if (!ready.empty()) {
-    workgroupTuner.forget();
-    multiplierTuner.forget();
-  }
-}
-
-void Dispatcher::take(CodeUnit &unit, uint32_t first) {
-  if (unit.items.empty())
-    working.push_back(&unit);
-  unit.items.push_back(first);
+/// Gives the instance to a variant, if there is one for it.
+bool Dispatcher::take(CodeUnit &unit, uint32_t first, std::span<const abi::Slot> slots) {
+  Variant *variant = unit.isPromoted() ? manager.choose(unit, &slots[first], buffers.rows()) : nullptr;
+  if (!variant)
+    return false;
+  if (variant->items.empty())
+    working.push_back(variant);
+  variant->items.push_back(first);
+  return true;
 }
 
 static bool argumentsHold(const OpcodeLayout &op, const abi::Slot &slot, std::span<const abi::BufferEntry> buffers) {
@@ -114,7 +98,8 @@ static bool argumentsHold(const OpcodeLayout &op, const abi::Slot &slot, std::sp
 }
 
 /// Counts each work item and puts it on the list of the kernel that will run it.
-void Dispatcher::route(Ticket ticket, std::span<const abi::Slot> slots, std::span<const uint16_t> opcodes, double now) {
+void Dispatcher::route(const BatchView &batch) {
+  auto [ticket, slots, opcodes, now] = batch;
   auto meet = [&](CodeUnit &unit) -> CodeUnit & {
     if (unit.alone == 0 && unit.inWindows == 0)
       met.push_back(&unit);
@@ -132,12 +117,12 @@ void Dispatcher::route(Ticket ticket, std::span<const abi::Slot> slots, std::spa
   for (uint32_t first = 0, length = 1; first < slots.size(); first += length) {
     length = windowLength(slots[first]);
     if (length == 1) {
-      CodeUnit &unit = *opcodeUnits[opcodes[first]];
+      CodeUnit &unit = *units.opcodes[opcodes[first]];
       const OpcodeLayout &op = layout[opcodes[first]];
       ++meet(unit).alone;
-      if (unit.kernel && argumentsHold(op, slots[first], rows))
-        take(unit, first);
-      else if (op.route == Route::Fence)
+      if (unit.isPromoted() && argumentsHold(op, slots[first], rows) && take(unit, first, slots))
+        continue;
+      if (op.route == Route::Fence)
         fences.push_back(first);
       else
         interpret(op.route, first, 1, op.emits, op.numbered);
@@ -147,7 +132,7 @@ void Dispatcher::route(Ticket ticket, std::span<const abi::Slot> slots, std::spa
     Route route = Route::Lane;
     bool emits = false, promotable = true, numbered = false;
     for (uint32_t place = first; place < first + length; ++place) {
-      ++meet(*opcodeUnits[opcodes[place]]).inWindows;
+      ++meet(*units.opcodes[opcodes[place]]).inWindows;
       if (layout[opcodes[place]].scope == Scope::Block)
         route = Route::Block;
       emits |= layout[opcodes[place]].emits;
@@ -155,12 +140,10 @@ void Dispatcher::route(Ticket ticket, std::span<const abi::Slot> slots, std::spa
       numbered |= layout[opcodes[place]].numbered;
     }
     CodeUnit *unit =
-        promotable ? windows.find(slots.subspan(first, length), &opcodes[first], rows, ticket, now) : nullptr;
+        promotable ? units.windows.find(slots.subspan(first, length), &opcodes[first], rows, ticket, now) : nullptr;
     if (unit)
       ++meet(*unit).alone;
-    if (unit && unit->kernel)
-      take(*unit, first);
-    else
+    if (!unit || !take(*unit, first, slots))
       interpret(route, first, length, emits, numbered);
   }
 }
@@ -170,15 +153,18 @@ double Dispatcher::recentWithBatch(const CodeUnit &unit, double now) const {
 }
 
 void Dispatcher::countHeat(double now) {
-  for (CodeUnit *unit : met)
+  for (CodeUnit *unit : met) {
     unit->heat.add(unit->alone + unit->inWindows, unit->alone, now, options.heatHalfLife);
+    unit->rate.add(unit->alone, unit->alone, now, PromotionManager::RateHalfLife);
+    unit->lastMet = now;
+  }
 }
 
 void Dispatcher::clearBatch() {
   for (CodeUnit *unit : met)
     unit->alone = unit->inWindows = 0;
-  for (CodeUnit *unit : working)
-    unit->items.clear();
+  for (Variant *variant : working)
+    variant->items.clear();
   met.clear();
   working.clear();
   for (Interpreted &interpreter : interpreters) {
@@ -198,10 +184,7 @@ std::vector<HeatRow> Dispatcher::heat() const {
       rows.push_back({unit.tier, unit.what, unit.heat.total(), unit.heat.recent(time, options.heatHalfLife),
                       unit.heat.evidence()});
   };
-  for (const auto &unit : opcodeUnits)
-    add(*unit);
-  for (const auto &unit : windows.units())
-    add(*unit);
+  units.forEach(add);
   std::sort(rows.begin(), rows.end(), [](const HeatRow &a, const HeatRow &b) {
     return std::tie(b.recent, b.total, a.what) < std::tie(a.recent, a.total, b.what);
   });
@@ -217,10 +200,10 @@ static uint32_t toCount(double recent) { return recent >= double(UINT32_MAX) ? U
 LaunchRequest Dispatcher::makeRequest(const Job &job, uint32_t workgroupSize, double now) const {
   const DeviceInfo &info = device.info();
   double hotOpcode = 0, hotWindow = 0;
-  for (const auto &unit : opcodeUnits)
+  for (const auto &unit : units.opcodes)
     if (unit->promotable)
       hotOpcode = std::max(hotOpcode, recentWithBatch(*unit, now));
-  for (const auto &unit : windows.units())
+  for (const auto &unit : units.windows.units())
     hotWindow = std::max(hotWindow, recentWithBatch(*unit, now));
 
   LaunchRequest request;
@@ -293,71 +276,11 @@ void Dispatcher::measure(const BatchResult &result) {
   double seconds = 0;
   for (const TierRun &run : result.runs)
     seconds += run.seconds;
-  if (!options.autotune || result.slots == 0)
+  if (!options.autotune || result.slots == 0 || manager.isRacing())
     return;
   workgroupTuner.record(seconds / double(result.slots));
   if (tunesMultiplier)
     multiplierTuner.record((seconds + double(result.hitsDropped)) / double(result.slots));
-}
-
-/// Of those that the batch executes on their own.
-CodeUnit *Dispatcher::mostFrequentOpcode() const {
-  CodeUnit *best = nullptr;
-  for (CodeUnit *unit : met)
-    if (unit->tier == Tier::Opcode && unit->promotable && unit->alone && (!best || unit->alone > best->alone))
-      best = unit;
-  return best;
-}
-
-/// Queues every unit whose own count reaches its threshold and that has not been queued before, the hottest first. When
-/// a long queue alone speaks for compiled code, the opcode that the batch has most of takes the place of hot ones.
-void Dispatcher::promote(Ticket ticket, const LaunchRequest &request, const LaunchRecommendation &recommendation,
-                         double now) {
-  if (recommendation.executionMode == ExecutionMode::Interpreter)
-    return;
-  struct Candidate {
-    CodeUnit *unit;
-    uint32_t count;
-    uint32_t threshold;
-  };
-  std::vector<Candidate> candidates;
-  auto consider = [&](CodeUnit &unit, uint32_t threshold) {
-    uint32_t count = toCount(unit.heat.recent(now, options.heatHalfLife));
-    // A threshold of 0 means always, but what was never met is no candidate.
-    if (unit.promotable && !unit.promoted && count >= std::max(threshold, 1u))
-      candidates.push_back({&unit, count, threshold});
-  };
-  if (recommendation.promoteHotOpcodes)
-    for (const auto &unit : opcodeUnits)
-      consider(*unit, options.policy.hotOpcodeThreshold);
-  if (recommendation.promoteHotWindows)
-    for (const auto &unit : windows.units())
-      consider(*unit, options.policy.hotWindowThreshold);
-  if (!recommendation.promoteHotOpcodes && !recommendation.promoteHotWindows)
-    if (CodeUnit *unit = mostFrequentOpcode(); unit && !unit->promoted)
-      candidates.push_back(
-          {unit, toCount(unit->heat.recent(now, options.heatHalfLife)), options.policy.jitQueueLenThreshold});
-  if (candidates.empty())
-    return;
-
-  auto evidence = options.policy.recommendWithPromotionEvidence(request);
-  // Without hysteresis the policy may refuse what it accepted with it; then the next batch is the time to promote.
-  if (!evidence)
-    return;
-  std::sort(candidates.begin(), candidates.end(), [](const Candidate &a, const Candidate &b) {
-    return std::tie(b.count, a.unit->what) < std::tie(a.count, b.unit->what);
-  });
-  for (const Candidate &candidate : candidates) {
-    Promotion record;
-    record.tier = candidate.unit->tier;
-    record.what = candidate.unit->what;
-    record.count = candidate.count;
-    record.threshold = candidate.threshold;
-    record.ticket = ticket;
-    record.evidence = evidence->evidence;
-    candidate.unit->promoted = true;
-    candidate.unit->promotion = promoter.enqueue(*candidate.unit, std::move(record));
-  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -373,9 +296,11 @@ std::vector<WorkList> Dispatcher::workLists() const {
       lists.push_back({Tier::Interpreter, names[i], from.kernel.get(), from.scope, from.firsts, from.slots, from.emits,
                        from.numbered, nullptr});
   }
-  for (const CodeUnit *unit : working)
-    lists.push_back({unit->tier, unit->what, unit->kernel.get(), unit->scope, unit->items,
-                     unit->items.size() * unit->length, unit->emits, false, unit});
+  for (const Variant *variant : working) {
+    const CodeUnit &unit = variant->unit;
+    lists.push_back({unit.tier, unit.what, variant->kernel.get(), variant->scope, variant->items,
+                     variant->items.size() * unit.length, unit.emits, false, &unit, variant->factsText});
+  }
   // Launches run one after the other, so the fences see the others done, and each the ones before it.
   for (const uint32_t &fence : fences) {
     Scope scope = layout[layout.find(uint32_t(abi::Builtin::BatchFence))].scope;
@@ -398,8 +323,7 @@ void Dispatcher::size(Launch &launch, const WorkList &list, const BatchResult &r
   launch.workgroups = uint32_t(std::min({recommended, covering, fitting}));
 }
 
-Expected<void> Dispatcher::run(Ticket ticket, std::span<const abi::Slot> slots, BatchResult &result) {
-  std::vector<WorkList> lists = workLists();
+Expected<void> Dispatcher::run(std::span<const abi::Slot> slots, std::span<const WorkList> lists, BatchResult &result) {
   StagingLimits limits;
   limits.hitCapacity = result.recommendation.hitCapacity;
   limits.memoryIsScarce = result.recommendation.topology == DispatchTopology::MemoryConstrained;
@@ -426,12 +350,76 @@ Expected<void> Dispatcher::run(Ticket ticket, std::span<const abi::Slot> slots, 
   for (size_t i = 0; i < launches.size(); ++i) {
     const WorkList &list = staging.list(i);
     const Launch &launch = launches[i];
-    result.runs.push_back({list.tier, std::string(list.what), list.slots, launch.params.items, launch.workgroups,
-                           launch.workgroupSize, launch.seconds});
+    result.runs.push_back({list.tier, std::string(list.what), std::string(list.facts), list.slots, launch.params.items,
+                           launch.workgroups, launch.workgroupSize, launch.seconds});
   }
-  for (CodeUnit *unit : working)
-    if (!std::exchange(unit->hasRun, true))
-      promoter.noteFirstRun(unit->promotion, ticket);
+  return {};
+}
+
+/// The most that a batch may write to be run on both tiers, in bytes.
+static constexpr uint64_t MaxVerifiedBytes = uint64_t(1) << 30;
+
+/// First as routed, then on the interpreters alone, whose results stand.
+Expected<void> Dispatcher::runOnBothTiers(const BatchView &batch, BatchResult &result) {
+  std::span<const abi::BufferEntry> rows = buffers.rows();
+  Snapshot before;
+  for (size_t slot = 0; slot < batch.slots.size(); ++slot)
+    if (argumentsHold(layout[batch.opcodes[slot]], batch.slots[slot], rows))
+      before.addWritten(code.isa().opcodes[batch.opcodes[slot]].args, batch.slots[slot], rows);
+  before.close();
+  if (before.bytes() > MaxVerifiedBytes)
+    return run(batch.slots, workLists(), result);
+  if (Expected<void> taken = before.take(device); !taken)
+    return taken;
+
+  BatchResult above = result;
+  if (Expected<void> ran = run(batch.slots, workLists(), above); !ran)
+    return ran;
+  Snapshot written = before;
+  if (Expected<void> taken = written.take(device); !taken)
+    return taken;
+  if (Expected<void> restored = before.restore(device); !restored)
+    return restored;
+
+  std::vector<Variant *> suspects = std::exchange(working, {});
+  for (const Variant *variant : suspects) {
+    const CodeUnit &unit = variant->unit;
+    Interpreted &to = interpreters[size_t(unit.scope)];
+    to.firsts.insert(to.firsts.end(), variant->items.begin(), variant->items.end());
+    std::sort(to.firsts.begin(), to.firsts.end());
+    to.slots += variant->items.size() * unit.length;
+    to.emits |= unit.emits;
+  }
+  if (Expected<void> ran = run(batch.slots, workLists(), result); !ran)
+    return ran;
+  Snapshot expected = before;
+  if (Expected<void> taken = expected.take(device); !taken)
+    return taken;
+  // What is reported is what ran first; what stands is what the interpreter found.
+  result.runs = std::move(above.runs);
+  std::string difference = written.difference(expected, rows);
+  if (difference.empty())
+    difference =
+        differenceOf(above.faults, {above.hits, above.hitsDropped}, result.faults, {result.hits, result.hitsDropped});
+  if (!difference.empty()) {
+    if (Expected<void> restored = before.restore(device); !restored)
+      return restored;
+    if (Expected<void> blamed = manager.blame(batch, suspects, difference); !blamed)
+      return blamed;
+    if (Expected<void> restored = expected.restore(device); !restored)
+      return restored;
+  }
+  working = std::move(suspects);
+  return {};
+}
+
+Expected<void> Dispatcher::run(const BatchView &batch, BatchResult &result) {
+  bool both = !working.empty() && manager.verifies(batch);
+  if (Expected<void> ran = both ? runOnBothTiers(batch, result) : run(batch.slots, workLists(), result); !ran)
+    return ran;
+  for (Variant *variant : working)
+    if (!std::exchange(variant->hasRun, true))
+      promoter.change(*variant->promotion, [&](Promotion &promotion) { promotion.firstTicket = batch.ticket; });
   return {};
 }
 
@@ -443,21 +431,30 @@ Expected<BatchResult> Dispatcher::dispatch(const Job &job, const Backlog &backlo
   BatchResult result;
   result.ticket = job.ticket;
   result.slots = job.slots.size();
+  BatchView batch{job.ticket, job.slots, job.opcodes, start};
   {
     std::lock_guard lock(mutex);
-    adoptLoaded();
-    route(job.ticket, job.slots, job.opcodes, start);
+    Expected<bool> changed = manager.prepare(batch);
+    if (!changed)
+      return tl::unexpected(changed.error());
+    // What was measured was other code.
+    if (*changed) {
+      workgroupTuner.forget();
+      multiplierTuner.forget();
+    }
+    route(batch);
     if (Expected<void> asked = askPolicy(job, backlog, start, result); !asked) {
       clearBatch();
       return tl::unexpected(asked.error());
     }
     countHeat(start);
-    if (options.promote)
-      promote(job.ticket, result.request, result.recommendation, start);
+    manager.promote(batch, met, result.request, result.recommendation);
   }
-  Expected<void> ran = run(job.ticket, job.slots, result);
+  Expected<void> ran = run(batch, result);
   {
     std::lock_guard lock(mutex);
+    if (ran)
+      manager.record(result, now());
     clearBatch();
   }
   if (!ran)

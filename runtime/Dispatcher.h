@@ -12,9 +12,8 @@
 #include "Autotuner.h"
 #include "BufferTable.h"
 #include "JobQueue.h"
-#include "Promoter.h"
+#include "PromotionManager.h"
 #include "Staging.h"
-#include "WindowTable.h"
 #include <chrono>
 
 namespace mk {
@@ -23,11 +22,11 @@ namespace mk {
 /// Batches come from one thread; heat() may be asked from any.
 class Dispatcher {
 public:
-  Dispatcher(Device &device, const Isa &isa, const IsaLayout &layout, const EngineOptions &options,
+  Dispatcher(Device &device, CodeProvider &code, const IsaLayout &layout, const EngineOptions &options,
              DeviceMemory &memory, BufferTable &buffers, Promoter &promoter);
 
   /// Compiles and loads the interpreters that the ISA needs.
-  Expected<void> loadInterpreters(CodeProvider &code);
+  Expected<void> loadInterpreters();
 
   /// Runs a batch that was admitted. A policy that refuses it, or too little memory, is the batch's error; DeviceFailed
   /// is the end of the device.
@@ -51,23 +50,23 @@ private:
 
   Expected<void> loadInterpreter(Expected<KernelCode> code, Route route);
   double now() const;
-  void adoptLoaded();
-  void route(Ticket ticket, std::span<const abi::Slot> slots, std::span<const uint16_t> opcodes, double now);
-  void take(CodeUnit &unit, uint32_t first);
+  void route(const BatchView &batch);
+  bool take(CodeUnit &unit, uint32_t first, std::span<const abi::Slot> slots);
   LaunchRequest makeRequest(const Job &job, uint32_t workgroupSize, double now) const;
   LaunchExpected<LaunchRecommendation> ask(const LaunchPolicy &policy, const LaunchRequest &request) const;
   Expected<void> askPolicy(const Job &job, const Backlog &backlog, double now, BatchResult &result);
   void measure(const BatchResult &result);
   double recentWithBatch(const CodeUnit &unit, double now) const;
   void countHeat(double now);
-  void promote(Ticket ticket, const LaunchRequest &request, const LaunchRecommendation &recommendation, double now);
-  CodeUnit *mostFrequentOpcode() const;
   std::vector<WorkList> workLists() const;
   void size(Launch &launch, const WorkList &list, const BatchResult &result) const;
-  Expected<void> run(Ticket ticket, std::span<const abi::Slot> slots, BatchResult &result);
+  Expected<void> run(std::span<const abi::Slot> slots, std::span<const WorkList> lists, BatchResult &result);
+  Expected<void> runOnBothTiers(const BatchView &batch, BatchResult &result);
+  Expected<void> run(const BatchView &batch, BatchResult &result);
   void clearBatch();
 
   Device &device;
+  CodeProvider &code;
   const IsaLayout &layout;
   const EngineOptions options;
   BufferTable &buffers;
@@ -89,13 +88,12 @@ private:
 
   /// Guards the units and their heat against heat().
   mutable std::mutex mutex;
-  /// One for each opcode, by dense index.
-  std::vector<std::unique_ptr<CodeUnit>> opcodeUnits;
-  WindowTable windows;
+  UnitTable units;
+  PromotionManager manager;
 
-  /// Units that the current batch counts, and those of them with work for their batch kernel.
+  /// Units that the current batch counts, and variants with work in it.
   std::vector<CodeUnit *> met;
-  std::vector<CodeUnit *> working;
+  std::vector<Variant *> working;
 };
 
 } // namespace mk

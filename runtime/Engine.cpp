@@ -29,7 +29,8 @@ public:
        const EngineOptions &options)
       : device(std::move(ownedDevice)), code(std::move(ownedCode)), layout(std::move(ownedLayout)),
         memory(*device, options.memoryBudget), buffers(*device, memory), control(*device, buffers),
-        promoter(*device, *code), dispatcher(*device, code->isa(), layout, options, memory, buffers, promoter),
+        promotionOptions(options.promotion), promoter(*device, *code, promotionOptions),
+        dispatcher(*device, *code, layout, options, memory, buffers, promoter),
         saturatedWaves(options.policy.saturatedWaves) {}
 
   ~Impl() {
@@ -53,7 +54,7 @@ public:
   Expected<void> start(const EngineOptions &options) {
     if (Expected<void> created = control.create(options); !created)
       return created;
-    if (Expected<void> loaded = dispatcher.loadInterpreters(*code); !loaded)
+    if (Expected<void> loaded = dispatcher.loadInterpreters(); !loaded)
       return loaded;
     thread = std::thread([this] { work(); });
     return {};
@@ -277,6 +278,7 @@ private:
   DeviceMemory memory;
   BufferTable buffers;
   Control control;
+  const PromotionOptions promotionOptions;
   Promoter promoter;
   Dispatcher dispatcher;
 
@@ -367,6 +369,7 @@ Expected<BatchResult> Engine::wait(Ticket ticket) { return impl->wait(ticket); }
 
 void Engine::waitForPromotions() { impl->promotions().waitIdle(); }
 std::vector<Promotion> Engine::promotions() const { return impl->promotions().list(); }
+std::vector<PromotionEvent> Engine::promotionEvents() const { return impl->promotions().events(); }
 std::vector<HeatRow> Engine::heat() const { return impl->dispatch().heat(); }
 std::optional<LaunchRecommendation> Engine::lastRecommendation() const { return impl->dispatch().lastRecommendation(); }
 PriorityRequeueAccounting Engine::priorityAccounting() const { return impl->priorityAccounting(); }

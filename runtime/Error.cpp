@@ -24,6 +24,12 @@ const char *stringifyErrorCode(ErrorCode code) {
     return "unsupported";
   case ErrorCode::CompileFailed:
     return "compile_failed";
+  case ErrorCode::CompilerDied:
+    return "compiler_died";
+  case ErrorCode::TimedOut:
+    return "timed_out";
+  case ErrorCode::Cancelled:
+    return "cancelled";
   case ErrorCode::DeviceFailed:
     return "device_failed";
   case ErrorCode::Closed:

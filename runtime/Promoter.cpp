@@ -1,4 +1,4 @@
-//===- Promoter.cpp - Compiles what is hot, in the background -------------===//
+//===- Promoter.cpp - Asks for code, and keeps the records ----------------===//
 //
 // Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for licence information.
@@ -7,64 +7,47 @@
 //===----------------------------------------------------------------------===//
 
 #include "Promoter.h"
-#include <algorithm>
-#include <chrono>
 
 namespace mk {
 
-Promoter::Promoter(Device &device, CodeProvider &code) : device(device), code(code), thread([this] { work(); }) {}
+using Clock = std::chrono::steady_clock;
 
-void Promoter::shutDown() {
-  {
-    std::lock_guard lock(mutex);
-    stop = true;
-    queue.clear();
-  }
-  wake.notify_all();
-  if (thread.joinable())
-    thread.join();
+static double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+/// Failures that say nothing about the code: it was not wanted, or not made.
+static bool isNoFailure(ErrorCode code) {
+  return code == ErrorCode::Busy || code == ErrorCode::Cancelled || code == ErrorCode::Closed;
 }
 
-size_t Promoter::enqueue(CodeUnit &unit, Promotion record) {
+/// Failures that the same request may not meet again.
+static bool isPassing(ErrorCode code) {
+  return code == ErrorCode::CompilerDied || code == ErrorCode::TimedOut || code == ErrorCode::OutOfMemory;
+}
+
+//===----------------------------------------------------------------------===//
+// Records
+//===----------------------------------------------------------------------===//
+
+void Promoter::moveLocked(size_t promotion, PromotionState state, const std::string &why) {
+  Promotion &record = promotions[promotion];
+  record.state = state;
+  if (state >= PromotionState::Failed)
+    record.error = why;
+  if (eventLog.size() == MaxEvents)
+    eventLog.pop_front();
+  eventLog.push_back({Clock::now(), promotion, state, why});
+}
+
+void Promoter::move(size_t promotion, PromotionState state, const std::string &why) {
   std::lock_guard lock(mutex);
-  size_t promotion = promotions.size();
-  promotions.push_back(std::move(record));
-  if (lost) {
-    failLocked(promotion, lost->message);
-    return promotion;
-  }
-  queue.push_back({&unit, promotion});
-  wake.notify_one();
-  return promotion;
+  moveLocked(promotion, state, why);
 }
 
-std::vector<Promoter::Loaded> Promoter::takeLoaded() {
+void Promoter::note(size_t promotion, const std::string &why) {
   std::lock_guard lock(mutex);
-  return std::exchange(loaded, {});
-}
-
-void Promoter::noteFirstRun(size_t promotion, Ticket ticket) {
-  std::lock_guard lock(mutex);
-  promotions[promotion].firstTicket = ticket;
-}
-
-void Promoter::failLocked(size_t promotion, const std::string &why) {
-  promotions[promotion].state = PromotionState::Failed;
-  promotions[promotion].error = why;
-}
-
-void Promoter::fail(const Error &error) {
-  std::lock_guard lock(mutex);
-  lost = error;
-  for (const Request &request : queue)
-    failLocked(request.promotion, error.message);
-  queue.clear();
-  idle.notify_all();
-}
-
-void Promoter::waitIdle() {
-  std::unique_lock lock(mutex);
-  idle.wait(lock, [this] { return queue.empty() && !busy; });
+  std::string error = promotions[promotion].error;
+  moveLocked(promotion, promotions[promotion].state, why);
+  promotions[promotion].error = error;
 }
 
 std::vector<Promotion> Promoter::list() const {
@@ -72,53 +55,176 @@ std::vector<Promotion> Promoter::list() const {
   return promotions;
 }
 
-void Promoter::work() {
-  std::unique_lock lock(mutex);
-  while (true) {
-    wake.wait(lock, [this] { return stop || !queue.empty(); });
-    if (stop)
-      return;
-    auto hottest = std::max_element(queue.begin(), queue.end(), [this](const Request &a, const Request &b) {
-      const Promotion &pa = promotions[a.promotion], &pb = promotions[b.promotion];
-      return pa.count != pb.count ? pa.count < pb.count : a.promotion > b.promotion;
-    });
-    Request request = *hottest;
-    queue.erase(hottest);
-    busy = true;
-    promotions[request.promotion].state = PromotionState::Compiling;
-    lock.unlock();
-    process(request);
-    lock.lock();
-    busy = false;
-    if (queue.empty())
-      idle.notify_all();
-  }
+std::vector<PromotionEvent> Promoter::events() const {
+  std::lock_guard lock(mutex);
+  return {eventLog.begin(), eventLog.end()};
 }
 
-void Promoter::process(Request request) {
-  using Clock = std::chrono::steady_clock;
-  auto seconds = [](Clock::duration duration) { return std::chrono::duration<double>(duration).count(); };
-  const CodeUnit &unit = *request.unit;
+//===----------------------------------------------------------------------===//
+// Requests
+//===----------------------------------------------------------------------===//
 
-  auto start = Clock::now();
-  Expected<KernelCode> compiled = unit.tier == Tier::Opcode ? code.compileOpcode(device.info().target, unit.opcode)
-                                                            : code.compileWindow(device.info().target, unit.signature);
-  auto afterCompile = Clock::now();
+void Promoter::ask(Variant &variant, Promotion record) {
+  const CodeUnit &unit = variant.unit;
+  CompileRequest wanted{.kind = unit.tier == Tier::Opcode ? CompileRequest::Opcode : CompileRequest::Window,
+                        .target = device.info().target,
+                        .opcode = unit.opcode,
+                        .window = unit.signature,
+                        .facts = variant.facts};
+  record.tier = unit.tier;
+  record.what = unit.what;
+  record.facts = variant.factsText;
+  size_t promotion;
+  double score = record.score;
+  {
+    std::lock_guard lock(mutex);
+    promotion = promotions.size();
+    promotions.push_back(std::move(record));
+    variant.pending = promotion;
+    if (lost) {
+      moveLocked(promotion, PromotionState::Failed, lost->message);
+      return;
+    }
+    moveLocked(promotion, PromotionState::Queued, "");
+    pending.emplace(promotion, Pending{&variant, 0, Clock::now()});
+  }
+  CodeProvider::RequestId id = code.request(
+      wanted, score, [this, promotion](Expected<KernelCode> compiled) { finish(promotion, std::move(compiled)); });
+  std::lock_guard lock(mutex);
+  if (auto it = pending.find(promotion); it != pending.end())
+    it->second.request = id;
+}
+
+void Promoter::finish(size_t promotion, Expected<KernelCode> compiled) {
+  auto compiledAt = Clock::now();
   Expected<std::shared_ptr<Kernel>> kernel =
       compiled ? device.load(*compiled) : Expected<std::shared_ptr<Kernel>>(tl::unexpected(compiled.error()));
-  auto afterLoad = Clock::now();
+  auto loadedAt = Clock::now();
 
   std::lock_guard lock(mutex);
-  Promotion &promotion = promotions[request.promotion];
-  promotion.compileSeconds = seconds(afterCompile - start);
-  if (compiled)
-    promotion.loadSeconds = seconds(afterLoad - afterCompile);
-  if (!kernel) {
-    failLocked(request.promotion, kernel.error().message);
-    return;
+  const Pending &request = pending.at(promotion);
+  Promotion &record = promotions[promotion];
+  record.compileSeconds = seconds(compiledAt - request.since);
+  if (compiled) {
+    record.loadSeconds = seconds(loadedAt - compiledAt);
+    record.cached = compiled->cached;
+    // Half old, half new: compile times differ with the code, so one says little.
+    if (!record.cached)
+      cost[size_t(record.tier)] = 0.5 * cost[size_t(record.tier)] + 0.5 * (record.compileSeconds + record.loadSeconds);
   }
-  promotion.state = PromotionState::Live;
-  loaded.push_back({request.unit, std::move(*kernel), compiled->scope});
+  if (lost)
+    kernel = tl::unexpected(*lost);
+  if (!kernel)
+    moveLocked(promotion, isNoFailure(kernel.error().code) ? PromotionState::Dropped : PromotionState::Failed,
+               kernel.error().message);
+  else if (options.check)
+    moveLocked(promotion, PromotionState::Checking, record.cached ? "from the code cache" : "");
+  else
+    moveLocked(promotion, options.mode == JitMode::Always ? PromotionState::Live : PromotionState::Trial, "");
+  arrivals.push_back({request.variant, promotion, std::move(kernel), compiled ? compiled->scope : Scope::Lane});
+  pending.erase(promotion);
+  // With the lock held: when the last one is gone, so may be this object.
+  if (pending.empty())
+    idle.notify_all();
+}
+
+void Promoter::reconsider(const Variant &variant, double score) {
+  CodeProvider::RequestId request = 0;
+  {
+    std::lock_guard lock(mutex);
+    auto it = pending.find(*variant.pending);
+    if (it == pending.end())
+      return;
+    request = it->second.request;
+    promotions[*variant.pending].score = score;
+  }
+  code.setPriority(request, score);
+}
+
+void Promoter::drop(const Variant &variant) {
+  CodeProvider::RequestId request = 0;
+  {
+    std::lock_guard lock(mutex);
+    auto it = pending.find(*variant.pending);
+    if (it == pending.end())
+      return;
+    request = it->second.request;
+  }
+  code.cancel(request);
+}
+
+void Promoter::penalise(Variant &variant) {
+  variant.penalty.factor *= 4 * (1 + std::uniform_real_distribution<double>(0, 0.15)(random));
+}
+
+std::vector<Promoter::Arrival> Promoter::takeArrivals(double now) {
+  std::vector<Arrival> taken;
+  {
+    std::lock_guard lock(mutex);
+    taken.swap(arrivals);
+  }
+  for (Arrival &arrival : taken) {
+    if (arrival.kernel)
+      continue;
+    const Error &error = arrival.kernel.error();
+    Variant::Penalty &penalty = arrival.variant->penalty;
+    if (isNoFailure(error.code) || !options.penalties)
+      continue;
+    if (!isPassing(error.code) && penalty.lastError == error.message) {
+      penalty.blacklisted = true;
+      note(arrival.promotion, "failed twice in the same way: never again");
+      continue;
+    }
+    penalty.lastError = error.message;
+    penalise(*arrival.variant);
+    note(arrival.promotion, "the next attempt must be worth " + std::to_string(penalty.factor) + " times as much");
+  }
+  return taken;
+}
+
+//===----------------------------------------------------------------------===//
+// Costs
+//===----------------------------------------------------------------------===//
+
+double Promoter::expectedCost(Tier tier) const {
+  std::lock_guard lock(mutex);
+  return cost[size_t(tier)];
+}
+
+double Promoter::pressure() const {
+  std::lock_guard lock(mutex);
+  return 1 + double(pending.size()) / 4;
+}
+
+//===----------------------------------------------------------------------===//
+// Life time
+//===----------------------------------------------------------------------===//
+
+void Promoter::shutDown() {
+  std::vector<CodeProvider::RequestId> requests;
+  {
+    std::lock_guard lock(mutex);
+    for (const auto &[promotion, request] : pending)
+      requests.push_back(request.request);
+  }
+  for (CodeProvider::RequestId request : requests)
+    code.cancel(request);
+  waitIdle();
+}
+
+void Promoter::fail(const Error &error) {
+  {
+    std::lock_guard lock(mutex);
+    lost = error;
+    for (const auto &[promotion, request] : pending)
+      moveLocked(promotion, PromotionState::Failed, error.message);
+  }
+  // Whoever waits for the code has it fail; nobody has to wait for the compiler.
+}
+
+void Promoter::waitIdle() {
+  std::unique_lock lock(mutex);
+  idle.wait(lock, [this] { return pending.empty(); });
 }
 
 } // namespace mk

@@ -27,12 +27,22 @@ const char *stringifyPromotionState(PromotionState state) {
   switch (state) {
   case PromotionState::Queued:
     return "queued";
-  case PromotionState::Compiling:
-    return "compiling";
+  case PromotionState::Checking:
+    return "checking";
+  case PromotionState::Trial:
+    return "trial";
   case PromotionState::Live:
     return "live";
   case PromotionState::Failed:
     return "failed";
+  case PromotionState::Dropped:
+    return "dropped";
+  case PromotionState::Withdrawn:
+    return "withdrawn";
+  case PromotionState::Demoted:
+    return "demoted";
+  case PromotionState::Mismatched:
+    return "mismatched";
   }
   return "unknown";
 }

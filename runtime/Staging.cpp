@@ -45,7 +45,7 @@ static uint32_t loadWord(std::span<const abi::Slot> slots, uint32_t first, uint3
 
 /// Which argument words are not the same in all instances.
 static std::vector<bool> findVarying(std::span<const abi::Slot> slots, const WorkList &list) {
-  const std::vector<uint32_t> &words = list.unit->words;
+  const std::vector<uint32_t> &words = list.unit->layout.words;
   std::vector<bool> varies(words.size());
   std::vector<uint32_t> open(words.size());
   for (uint32_t i = 0; i < words.size(); ++i)
@@ -71,7 +71,7 @@ void Staging::plan(std::span<const abi::Slot> slots, const WorkList &list) {
     return;
   }
   // Offsets in an argument table have 32 bits.
-  size_t limit = (uint64_t(1) << 31) / (sizeof(uint32_t) * std::max<size_t>(list.unit->words.size(), 1));
+  size_t limit = (uint64_t(1) << 31) / (sizeof(uint32_t) * std::max<size_t>(list.unit->layout.words.size(), 1));
   for (size_t begin = 0; begin < list.firsts.size(); begin += limit) {
     Plan &plan = plans.emplace_back();
     plan.list = list;
@@ -154,7 +154,7 @@ void Staging::writeBatch(std::span<const abi::Slot> slots) {
 }
 
 void Staging::writeColumns(const Plan &plan, std::span<const abi::Slot> slots) {
-  const std::vector<uint32_t> &words = plan.list.unit->words;
+  const std::vector<uint32_t> &words = plan.list.unit->layout.words;
   std::span<const uint32_t> firsts = plan.list.firsts;
   std::byte *table = image + plan.input;
 

@@ -37,6 +37,8 @@ struct WorkList {
   bool numbered = false;
   /// Tier::Opcode and Tier::Window: where the argument words lie, and slots of an item.
   const CodeUnit *unit = nullptr;
+  /// What the code is specialised for, for people.
+  std::string_view facts = {};
 };
 
 /// What the slots of a batch appended.

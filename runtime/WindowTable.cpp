@@ -96,8 +96,8 @@ std::unique_ptr<CodeUnit> WindowTable::makeUnit(std::span<const abi::Slot> slots
       }
       signature.args.push_back(op.args[i]);
       for (uint32_t word = 0; word < opLayout.args[i].words; ++word)
-        unit->words.push_back(place * sizeof(abi::Slot) + offsetof(abi::Slot, args) +
-                              (opLayout.args[i].word + word) * sizeof(uint32_t));
+        unit->layout.words.push_back(place * sizeof(abi::Slot) + offsetof(abi::Slot, args) +
+                                     (opLayout.args[i].word + word) * sizeof(uint32_t));
     }
   }
 
@@ -116,8 +116,12 @@ std::unique_ptr<CodeUnit> WindowTable::makeUnit(std::span<const abi::Slot> slots
       number[i] = extents++;
     signature.extents.push_back(number[first]);
   }
-  for (const WindowSignature::Issue &issue : signature.issues)
+  for (const WindowSignature::Issue &issue : signature.issues) {
     unit->emits |= layout[issue.opcode].emits;
+    if (layout[issue.opcode].scope == Scope::Block)
+      unit->scope = Scope::Block;
+  }
+  unit->layout.args = signature.args;
   unit->what = signature.str(isa);
   return unit;
 }
@@ -133,7 +137,7 @@ bool WindowTable::makeRoom(Ticket ticket, double now) {
   };
   std::vector<Candidate> candidates;
   for (const std::unique_ptr<CodeUnit> &unit : all)
-    if (!unit->promoted && unit->lastTicket != ticket)
+    if (!unit->isPromoted() && unit->lastTicket != ticket)
       candidates.push_back({unit->heat.recent(now, halfLife), unit.get()});
   if (candidates.empty()) {
     fullTicket = ticket;

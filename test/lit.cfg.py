@@ -17,9 +17,11 @@ path = [os.path.join(config.mk_binary_dir, "bin"), config.llvm_tools_dir, os.env
 config.environment["PATH"] = os.pathsep.join(path)
 # A variable that a test captures is forgotten at the next label, so that tests do not lean on each other.
 config.environment["FILECHECK_OPTS"] = "-enable-var-scope"
-for name in ("HOME", "CUDA_HOME", "CUDA_PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS"):
+for name in ("HOME", "XDG_DATA_HOME", "MK_CUDA_HOME", "CUDA_HOME", "CUDA_PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
+# What one test compiled is no help to another; those of the code cache name a folder.
+config.environment["MK_CACHE_DIR"] = "off"
 
 # Under the preset asan: LLVM's allocator marks memory in our code, but not in the packaged libraries, so the marks mislead.
 config.environment.setdefault("ASAN_OPTIONS", "allow_user_poisoning=0")
@@ -29,7 +31,12 @@ config.substitutions.append(("%examples", os.path.join(config.mk_source_dir, "ex
 
 
 def find_ptxas():
-    homes = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda"]
+    # As mk::CudaToolkit::find().
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    homes = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda", "/usr/lib/cuda",
+             os.path.join(data, "megakernel", "cuda")]
+    if os.environ.get("MK_CUDA_HOME"):
+        homes = [os.environ["MK_CUDA_HOME"]]
     candidates = [os.path.join(home, "bin", "ptxas") for home in homes if home]
     return next((c for c in candidates if os.access(c, os.X_OK)), None) or shutil.which("ptxas")
 

@@ -17,33 +17,15 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Support.h"
 #include "mk/Engine.h"
-#include <algorithm>
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <random>
-#include <sstream>
-#include <string>
-#include <vector>
 
 using namespace mk;
+using namespace mk::bench;
 
 namespace {
-
-[[noreturn]] void fail(const std::string &message) {
-  std::fprintf(stderr, "mk-bench: error: %s\n", message.c_str());
-  std::exit(1);
-}
-
-template <typename T> T check(Expected<T> value) {
-  if (!value)
-    fail(value.error().message);
-  if constexpr (!std::is_void_v<T>)
-    return std::move(*value);
-}
 
 struct Options {
   std::string device = "auto";
@@ -52,15 +34,6 @@ struct Options {
   unsigned rounds = 30;
   uint64_t slots = 1 << 20;
   uint64_t floats = 0;
-};
-
-struct Stats {
-  std::vector<double> values;
-  void add(double seconds) { values.push_back(seconds); }
-  double at(double quantile) {
-    std::sort(values.begin(), values.end());
-    return values[std::min(values.size() - 1, size_t(quantile * values.size()))] * 1e6;
-  }
 };
 
 void row(const std::string &what, Stats &stats, double units, const char *unit) {
@@ -78,26 +51,8 @@ std::unique_ptr<Engine> open(const std::string &path, const Options &options, bo
   OpenOptions open;
   open.guard = guard;
   open.device = options.device;
-  open.promote = promote;
+  open.promotion.mode = promote ? JitMode::Always : JitMode::Off;
   return check(openEngineFile(path, open));
-}
-
-BatchResult run(Engine &engine, const Batch &batch) {
-  BatchResult result = check(engine.wait(check(engine.submit(batch))));
-  if (!result.faults.empty())
-    fail("a slot faulted: " + describeFault(result.faults.front()));
-  return result;
-}
-
-/// Device time of the launches of one tier; negative if the batch did not run on that tier alone.
-double tierSeconds(const BatchResult &result, Tier tier) {
-  double sum = 0;
-  for (const TierRun &launch : result.runs) {
-    if (launch.tier != tier)
-      return -1;
-    sum += launch.seconds;
-  }
-  return sum;
 }
 
 /// What the opcodes of drain.mlir compute.
@@ -176,14 +131,6 @@ void drain(const Options &options) {
       row(order + (promote ? ", promoted (8 launches, compact)" : ", interpreter"), stats, double(n), "Gslot/s");
     }
   }
-}
-
-std::string slurp(const std::string &path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf()))
-    fail("cannot read '" + path + "'");
-  return text.str();
 }
 
 /// A kernel of chain.cu with its own copy of the data.
@@ -350,19 +297,15 @@ int main(int argc, char **argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
-    auto value = [&](const char *name) -> const char * {
-      std::string prefix = std::string(name) + "=";
-      return argument.rfind(prefix, 0) == 0 ? argv[i] + prefix.size() : nullptr;
-    };
-    if (const char *text = value("--device"))
+    if (const char *text = optionValue(argument, "device"))
       options.device = text;
-    else if (const char *text = value("--sources"))
+    else if (const char *text = optionValue(argument, "sources"))
       options.sources = text;
-    else if (const char *text = value("--hand"))
+    else if (const char *text = optionValue(argument, "hand"))
       options.hand = text;
-    else if (const char *text = value("--rounds"))
+    else if (const char *text = optionValue(argument, "rounds"))
       options.rounds = std::max(1, std::atoi(text));
-    else if (const char *text = value("--floats"))
+    else if (const char *text = optionValue(argument, "floats"))
       options.floats = std::strtoull(text, nullptr, 10);
     else {
       std::printf("usage: mk-bench [--device=auto|host|cuda:N] [--rounds=N] [--floats=N] [--hand=chain.ptx] "

@@ -336,7 +336,7 @@ static Expected<ExitCode> run(const Options &options) {
 
   OpenOptions engineOptions;
   engineOptions.device = options.device;
-  engineOptions.promote = options.promote;
+  engineOptions.promotion.mode = options.promote ? mk::JitMode::On : mk::JitMode::Off;
   Expected<std::unique_ptr<Searcher>> searcher = Searcher::open(*graph, engineOptions, options.block);
   if (!searcher)
     return tl::unexpected<Error>(searcher.error());

@@ -14,6 +14,7 @@
 #ifndef MK_ENGINE_H
 #define MK_ENGINE_H
 
+#include "mk/JIT/CompileService.h"
 #include "mk/Runtime/Engine.h"
 #include <string>
 #include <string_view>
@@ -23,13 +24,15 @@ namespace mk {
 struct OpenOptions : EngineOptions {
   /// "auto", "host" or "cuda:N".
   std::string device = "auto";
-  /// LLVM's optimisation level for all code, 0 to 3.
-  unsigned optLevel = 3;
+  /// LLVM's optimisation level for code of full effort, 0 to 3; 2 is the usual one.
+  unsigned optLevel = 2;
   /// Adds the built-in opcodes to the ISA (docs/Prelude.md).
   bool prelude = false;
   /// Checks what a body does with its arguments and data (mk-guard). Without the checks a bad index or divisor, or an
   /// endless loop, ends the process or never ends: for measurements, and for slots that are trusted entirely.
   bool guard = true;
+  /// How code is compiled and kept. The options of its compiler are those above.
+  CompileServiceOptions jit{};
 };
 
 /// Opens an engine for the ISA in 'source' (MLIR text). 'name' stands for it in messages. Malformed with the parser's

@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mk/Engine.h"
-#include "mk/JIT/Compiler.h"
+#include "mk/JIT/CompileService.h"
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -17,14 +17,16 @@ using namespace mk;
 
 Expected<std::unique_ptr<Engine>> mk::openEngine(std::string_view source, std::string_view name,
                                                  const OpenOptions &options) {
-  auto compiler = Compiler::create(source, name,
-                                   {.optLevel = options.optLevel, .prelude = options.prelude, .guard = options.guard});
-  if (!compiler)
-    return tl::unexpected(compiler.error());
+  CompileServiceOptions jit = options.jit;
+  jit.compiler = {.optLevel = options.optLevel, .prelude = options.prelude, .guard = options.guard};
+  // Before the device: its worker processes start before CUDA does.
+  auto service = CompileService::create(source, name, std::move(jit));
+  if (!service)
+    return tl::unexpected(service.error());
   auto device = createDevice(options.device);
   if (!device)
     return tl::unexpected(device.error());
-  return Engine::create(std::move(*device), std::move(*compiler), options);
+  return Engine::create(std::move(*device), std::move(*service), options);
 }
 
 Expected<std::unique_ptr<Engine>> mk::openEngineFile(const std::string &path, const OpenOptions &options) {

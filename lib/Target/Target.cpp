@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mk/Target/Target.h"
+#include "mk/Target/CudaToolkit.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -16,13 +17,19 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/Intrinsics.h"
 #include "llvm/IR/LegacyPassManager.h"
+#include "llvm/Linker/Linker.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Transforms/IPO/Internalize.h"
 
 using namespace mlir;
 using namespace mk;
@@ -34,8 +41,9 @@ void mk::registerLLVMTranslations(DialectRegistry &registry) {
   registerNVVMDialectTranslation(registry);
 }
 
-llvm::Expected<std::unique_ptr<llvm::Module>> mk::translateToLLVM(Operation *module, llvm::LLVMContext &context,
-                                                                  const llvm::TargetMachine &machine) {
+/// LLVM IR of a builtin.module or gpu.module for 'machine'; its functions name the processor.
+static llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(Operation *module, llvm::LLVMContext &context,
+                                                                     const llvm::TargetMachine &machine) {
   // Before the translation, since it takes the alignment of loads and stores from the layout.
   Builder b(module->getContext());
   module->setAttr(LLVM::LLVMDialect::getDataLayoutAttrName(),
@@ -54,26 +62,8 @@ llvm::Expected<std::unique_ptr<llvm::Module>> mk::translateToLLVM(Operation *mod
   return result;
 }
 
-void mk::setStrictArithmetic(llvm::TargetOptions &options) { options.AllowFPOpFusion = llvm::FPOpFusion::Strict; }
-
-void mk::optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned optLevel) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager sccs;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(sccs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, sccs, modules);
-  const llvm::OptimizationLevel levels[] = {llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
-                                            llvm::OptimizationLevel::O2, llvm::OptimizationLevel::O3};
-  llvm::OptimizationLevel level = levels[std::min(optLevel, 3u)];
-  llvm::ModulePassManager pm =
-      optLevel == 0 ? builder.buildO0DefaultPipeline(level) : builder.buildPerModuleDefaultPipeline(level);
-  pm.run(module, modules);
-}
+/// Floating-point arithmetic as the source has it: nothing is contracted.
+static void setStrictArithmetic(llvm::TargetOptions &options) { options.AllowFPOpFusion = llvm::FPOpFusion::Strict; }
 
 /// convert-gpu-to-nvvm calls libdevice for every function of math. Those that IEEE 754 defines to the last bit are
 /// instructions, which need no library.
@@ -112,21 +102,90 @@ static llvm::Expected<std::pair<gpu::GPUModuleOp, NVVM::NVVMTargetAttr>> findGpu
   return llvm::createStringError("gpu.module has no #nvvm.target");
 }
 
-static llvm::CodeGenOptLevel codeGenLevel(unsigned optLevel) {
-  return optLevel == 0 ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default;
+/// What NVPTX kernels gain from; docs/Targets.md has the comparison with LLVM's own pipelines. ptxas optimises once
+/// more, and better where it finds less done: code that LLVM has unrolled, or whose loops it has strength-reduced,
+/// takes ptxas longer and more registers.
+constexpr llvm::StringLiteral nvptxPasses =
+    "function(infer-address-spaces,sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
+    "loop-mssa(loop-rotate,licm),instcombine<no-verify-fixpoint>,separate-const-offset-from-gep,early-cse,"
+    "loop-mssa(licm),simplifycfg)";
+
+/// Before all else where libdevice was linked: its functions ask with __nvvm_reflect how exact they shall be.
+constexpr llvm::StringLiteral libdevicePasses = "nvvm-reflect,always-inline,globaldce";
+
+/// Constants and types stay in an LLVMContext as long as it lives.
+constexpr unsigned modulesPerContext = 256;
+
+class TargetCompiler::Impl {
+public:
+  Impl(std::unique_ptr<llvm::TargetMachine> machine, unsigned optLevel);
+
+  bool isGpu() const { return machine->getTargetTriple().isNVPTX(); }
+  llvm::ModulePassManager parse(StringRef text);
+  llvm::ModulePassManager buildPasses();
+  void run(llvm::ModulePassManager passes, llvm::Module &module);
+  llvm::Error linkLibdevice(llvm::Module &module);
+
+  std::unique_ptr<llvm::TargetMachine> machine;
+  unsigned optLevel;
+  std::unique_ptr<llvm::LLVMContext> context;
+  unsigned translated = 0;
+  /// What the back end reported of the current module.
+  std::string errors;
+
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager sccs;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder;
+};
+
+static llvm::PipelineTuningOptions hostTuning() {
+  llvm::PipelineTuningOptions tuning;
+  tuning.SLPVectorization = true;
+  return tuning;
 }
 
-/// LLVM IR of 'op' for 'machine'.
-static llvm::Expected<TargetCode> translateFor(std::unique_ptr<llvm::TargetMachine> machine, Operation *op) {
-  TargetCode code{std::make_unique<llvm::LLVMContext>(), std::move(machine), nullptr};
-  auto module = translateToLLVM(op, *code.context, *code.machine);
-  if (!module)
-    return module.takeError();
-  code.module = std::move(*module);
-  return code;
+TargetCompiler::Impl::Impl(std::unique_ptr<llvm::TargetMachine> targetMachine, unsigned optLevel)
+    : machine(std::move(targetMachine)), optLevel(optLevel), builder(machine.get(), hostTuning()) {
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(sccs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, sccs, modules);
 }
 
-llvm::Expected<TargetCode> mk::translateToNvptx(ModuleOp module, unsigned optLevel) {
+llvm::ModulePassManager TargetCompiler::Impl::parse(StringRef text) {
+  llvm::ModulePassManager passes;
+  llvm::cantFail(builder.parsePassPipeline(passes, text));
+  return passes;
+}
+
+/// Made anew for each module: the inliner of LLVM's pipelines runs once only.
+llvm::ModulePassManager TargetCompiler::Impl::buildPasses() {
+  if (optLevel == 0)
+    return llvm::ModulePassManager();
+  if (isGpu() && optLevel < 3)
+    return parse(nvptxPasses);
+  const llvm::OptimizationLevel levels[] = {llvm::OptimizationLevel::O1, llvm::OptimizationLevel::O2,
+                                            llvm::OptimizationLevel::O3};
+  return builder.buildPerModuleDefaultPipeline(levels[std::min(optLevel, 3u) - 1]);
+}
+
+void TargetCompiler::Impl::run(llvm::ModulePassManager passes, llvm::Module &module) {
+  passes.run(module, modules);
+  loops.clear();
+  functions.clear();
+  sccs.clear();
+  modules.clear();
+}
+
+TargetCompiler::TargetCompiler(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
+TargetCompiler::~TargetCompiler() = default;
+
+const llvm::TargetMachine &TargetCompiler::machine() const { return *impl->machine; }
+
+llvm::Expected<std::unique_ptr<TargetCompiler>> TargetCompiler::createNvptx(StringRef chip, unsigned optLevel) {
   static const bool initialized = [] {
     LLVMInitializeNVPTXTargetInfo();
     LLVMInitializeNVPTXTarget();
@@ -136,60 +195,149 @@ llvm::Expected<TargetCode> mk::translateToNvptx(ModuleOp module, unsigned optLev
   }();
   (void)initialized;
 
-  auto found = findGpuModule(module);
-  if (!found)
-    return found.takeError();
-  auto [gpuModule, target] = *found;
-  llvm::Triple triple(target.getTriple());
+  llvm::Triple triple("nvptx64-nvidia-cuda");
   std::string error;
-  const llvm::Target *llvmTarget = llvm::TargetRegistry::lookupTarget(triple, error);
-  if (!llvmTarget)
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target)
     return llvm::createStringError(error);
+  auto subtarget =
+      std::unique_ptr<llvm::MCSubtargetInfo>(target->createMCSubtargetInfo(triple, /*CPU=*/"", /*Features=*/""));
+  if (!subtarget || !subtarget->isCPUStringValid(chip))
+    return llvm::createStringError("chip '" + chip +
+                                   "' is not one that LLVM's NVPTX back end knows, such as sm_80 or sm_90");
   llvm::TargetOptions options;
   setStrictArithmetic(options);
-  std::string chip = target.getChip().str();
-  auto subtarget =
-      std::unique_ptr<llvm::MCSubtargetInfo>(llvmTarget->createMCSubtargetInfo(triple, /*CPU=*/"", /*Features=*/""));
-  if (!subtarget || !subtarget->isCPUStringValid(chip))
-    return llvm::createStringError("chip '%s' is not one that LLVM's NVPTX back end knows, such as sm_80 or sm_90",
-                                   chip.c_str());
-  std::unique_ptr<llvm::TargetMachine> machine(llvmTarget->createTargetMachine(
-      triple, chip, /*Features=*/"", options, std::nullopt, std::nullopt, codeGenLevel(optLevel)));
-  auto code = translateFor(std::move(machine), gpuModule);
-  if (code)
-    replaceExactFunctions(*code->module);
-  return code;
+  // The passes that the back end adds at other levels take longer than all the rest. ptxas does their work.
+  auto level = optLevel < 3 ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default;
+  std::unique_ptr<llvm::TargetMachine> machine(
+      target->createTargetMachine(triple, chip, /*Features=*/"", options, std::nullopt, std::nullopt, level));
+  return std::unique_ptr<TargetCompiler>(new TargetCompiler(std::make_unique<Impl>(std::move(machine), optLevel)));
 }
 
-llvm::Expected<TargetCode> mk::translateToHost(ModuleOp module, unsigned optLevel) {
-  llvm::InitializeNativeTarget();
+llvm::Expected<std::unique_ptr<TargetCompiler>> TargetCompiler::createHost(unsigned optLevel) {
+  static const bool initialized = [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+    return true;
+  }();
+  (void)initialized;
+
   auto builder = llvm::orc::JITTargetMachineBuilder::detectHost();
   if (!builder)
     return builder.takeError();
   setStrictArithmetic(builder->getOptions());
-  builder->setCodeGenOptLevel(codeGenLevel(optLevel));
+  builder->setCodeGenOptLevel(optLevel == 0 ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
+  // As LLJIT sets them for itself.
+  builder->setRelocationModel(llvm::Reloc::PIC_);
+  builder->setCodeModel(llvm::CodeModel::Small);
   auto machine = builder->createTargetMachine();
   if (!machine)
     return machine.takeError();
-  return translateFor(std::move(*machine), module);
+  return std::unique_ptr<TargetCompiler>(new TargetCompiler(std::make_unique<Impl>(std::move(*machine), optLevel)));
 }
 
-llvm::Expected<std::string> mk::translateToPtx(ModuleOp module, unsigned optLevel) {
-  auto code = translateToNvptx(module, optLevel);
+llvm::Expected<std::unique_ptr<llvm::Module>> TargetCompiler::translate(ModuleOp module) {
+  Operation *op = module;
+  if (impl->isGpu()) {
+    auto found = findGpuModule(module);
+    if (!found)
+      return found.takeError();
+    auto [gpuModule, target] = *found;
+    if (target.getChip() != impl->machine->getTargetCPU())
+      return llvm::createStringError("gpu.module is for '" + target.getChip() + "', but the compiler makes code for '" +
+                                     impl->machine->getTargetCPU() + "'");
+    op = gpuModule;
+  }
+  if (impl->translated++ % modulesPerContext == 0) {
+    impl->context = std::make_unique<llvm::LLVMContext>();
+    impl->context->setDiagnosticHandlerCallBack(
+        [](const llvm::DiagnosticInfo *info, void *errors) {
+          if (info->getSeverity() != llvm::DS_Error)
+            return;
+          llvm::raw_string_ostream stream(*static_cast<std::string *>(errors));
+          llvm::DiagnosticPrinterRawOStream printer(stream);
+          stream << (stream.str().empty() ? "" : "\n");
+          info->print(printer);
+        },
+        &impl->errors);
+  }
+  auto result = translateToLLVM(op, *impl->context, *impl->machine);
+  if (result && impl->isGpu())
+    replaceExactFunctions(**result);
+  return result;
+}
+
+/// The first function that is called and not there.
+static llvm::Function *findMissingFunction(llvm::Module &module) {
+  for (llvm::Function &function : module)
+    if (function.isDeclaration() && !function.isIntrinsic() && !function.use_empty() &&
+        function.getName() != "__nvvm_reflect")
+      return &function;
+  return nullptr;
+}
+
+/// Links what 'module' calls of libdevice.
+llvm::Error TargetCompiler::Impl::linkLibdevice(llvm::Module &module) {
+  std::string wanted = findMissingFunction(module)->getName().str();
+  auto path = CudaToolkit::find().libdevice();
+  if (!path)
+    return llvm::createStringError("code calls '" + wanted +
+                                   "', a function of NVIDIA's libdevice: " + llvm::toString(path.takeError()));
+  auto buffer = llvm::MemoryBuffer::getFile(*path);
+  if (!buffer)
+    return llvm::createStringError("cannot read '" + *path + "': " + buffer.getError().message());
+  auto library = llvm::getOwningLazyBitcodeModule(std::move(*buffer), module.getContext());
+  if (!library)
+    return llvm::createStringError("'" + *path + "' is not bitcode that LLVM " LLVM_VERSION_STRING " reads: " +
+                                   llvm::toString(library.takeError()));
+  (*library)->setTargetTriple(module.getTargetTriple());
+  (*library)->setDataLayout(module.getDataLayout());
+  bool failed = llvm::Linker::linkModules(module, std::move(*library), llvm::Linker::LinkOnlyNeeded,
+                                          [](llvm::Module &linked, const llvm::StringSet<> &names) {
+                                            llvm::internalizeModule(linked, [&](const llvm::GlobalValue &value) {
+                                              return !names.contains(value.getName());
+                                            });
+                                          });
+  if (failed)
+    return llvm::createStringError("cannot link '" + *path + "': " + errors);
+  if (llvm::Function *missing = findMissingFunction(module))
+    return llvm::createStringError("code calls '" + missing->getName() + "', which '" + *path + "' does not have");
+  // Denormal numbers are numbers, as in the opcodes of the host.
+  module.addModuleFlag(llvm::Module::Override, "nvvm-reflect-ftz", uint32_t(0));
+  run(parse(libdevicePasses), module);
+  return llvm::Error::success();
+}
+
+llvm::Error TargetCompiler::optimize(llvm::Module &module) {
+  if (impl->isGpu() && findMissingFunction(module))
+    if (llvm::Error error = impl->linkLibdevice(module))
+      return error;
+  impl->run(impl->buildPasses(), module);
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::string> TargetCompiler::emit(llvm::Module &module) {
+  SmallVector<char, 0> output;
+  llvm::raw_svector_ostream stream(output);
+  // Not kept for the next module, although that would save a third of a millisecond: NVPTXAsmPrinter remembers the
+  // shared variables of functions by the addresses of these, also when they are gone.
+  llvm::legacy::PassManager codegen;
+  auto type = impl->isGpu() ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
+  if (impl->machine->addPassesToEmitFile(codegen, stream, nullptr, type))
+    return llvm::createStringError("the back end for " + impl->machine->getTargetTriple().str() +
+                                   " cannot write machine code");
+  impl->errors.clear();
+  codegen.run(module);
+  if (!impl->errors.empty())
+    return llvm::createStringError("the back end failed: " + impl->errors);
+  return std::string(output.begin(), output.end());
+}
+
+llvm::Expected<std::string> TargetCompiler::compile(ModuleOp module) {
+  auto code = translate(module);
   if (!code)
     return code.takeError();
-  optimize(*code->module, *code->machine, optLevel);
-  for (llvm::Function &function : *code->module)
-    if (function.isDeclaration() && !function.isIntrinsic() && !function.use_empty())
-      return llvm::createStringError("code calls '%s', a function of NVIDIA's libdevice, which is not linked yet; "
-                                     "write it with arith operations",
-                                     function.getName().str().c_str());
-
-  SmallString<0> text;
-  llvm::raw_svector_ostream stream(text);
-  llvm::legacy::PassManager codegen;
-  if (code->machine->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
-    return llvm::createStringError("the NVPTX back end cannot write PTX text");
-  codegen.run(*code->module);
-  return text.str().str();
+  if (llvm::Error error = optimize(**code))
+    return error;
+  return emit(**code);
 }

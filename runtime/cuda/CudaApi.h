@@ -36,6 +36,7 @@ enum : Result {
   ErrorDeinitialized = 4,
   ErrorStubLibrary = 34,
   ErrorNoDevice = 100,
+  ErrorInvalidImage = 200,
   ErrorNoBinaryForGpu = 209,
   ErrorEccUncorrectable = 214,
   ErrorInvalidPtx = 218,

@@ -295,6 +295,9 @@ tl::unexpected<Error> CudaDevice::loadError(Result result, const KernelCode &cod
                          ", which is newer than the driver, that knows CUDA " + api.versionString() +
                          ", can read; update the NVIDIA driver, or compile to an older PTX");
   case ErrorNoBinaryForGpu:
+    if (!code.cubin.empty())
+      return makeError(ErrorCode::Unsupported, "the cubin of " + kernel + " is for another GPU than " + deviceInfo.id +
+                                                   ", which is " + deviceInfo.target.chip + "; compile it for that");
     return makeError(ErrorCode::Unsupported, "the PTX of " + kernel + " is for " + ptxDirective(code.ptx, ".target") +
                                                  ", but " + deviceInfo.id + " is " + deviceInfo.target.chip +
                                                  "; compile it for that");
@@ -302,6 +305,9 @@ tl::unexpected<Error> CudaDevice::loadError(Result result, const KernelCode &cod
     return makeError(ErrorCode::Unsupported,
                      "the driver's PTX compiler (libnvidia-ptxjitcompiler.so.1) is missing; install it beside the "
                      "NVIDIA driver");
+  case ErrorInvalidImage:
+    return makeError(ErrorCode::CompileFailed, "the driver refuses the code of " + kernel + ": " +
+                                                   api.describe(result, "cuModuleLoadDataEx"));
   case ErrorInvalidPtx:
     return makeError(ErrorCode::CompileFailed, "the driver refuses the PTX of " + kernel + ": " +
                                                    api.describe(result, "cuModuleLoadDataEx") +
@@ -315,18 +321,20 @@ tl::unexpected<Error> CudaDevice::loadError(Result result, const KernelCode &cod
 Expected<std::shared_ptr<Kernel>> CudaDevice::load(const KernelCode &code) {
   if (Expected<void> same = checkAbiVersion(code); !same)
     return tl::unexpected(same.error());
-  if (code.ptx.empty())
-    return makeError(ErrorCode::InvalidArgument, "kernel '" + code.entry + "' has no PTX, compile it for NVPTX");
+  if (code.ptx.empty() && code.cubin.empty())
+    return makeError(ErrorCode::InvalidArgument,
+                     "kernel '" + code.entry + "' has neither PTX nor a cubin, compile it for NVPTX");
   ContextScope scope(*shared);
   if (Expected<void> ready = check(scope); !ready)
     return tl::unexpected(ready.error());
 
+  const std::string &image = code.cubin.empty() ? code.ptx : code.cubin;
   // An option's value stands in the pointer itself when it is a number.
   char log[8192] = "";
   int options[] = {JitErrorLogBuffer, JitErrorLogBufferSizeBytes};
   void *values[] = {log, reinterpret_cast<void *>(sizeof log)};
   Module module = nullptr;
-  if (Result result = api.moduleLoadDataEx(&module, code.ptx.c_str(), 2, options, values); result != Success) {
+  if (Result result = api.moduleLoadDataEx(&module, image.c_str(), 2, options, values); result != Success) {
     log[sizeof log - 1] = 0;
     std::string text = log;
     while (!text.empty() && (text.back() == '\n' || text.back() == ' '))
@@ -338,7 +346,7 @@ Expected<std::shared_ptr<Kernel>> CudaDevice::load(const KernelCode &code) {
   if (Result result = api.moduleGetFunction(&function, module, code.entry.c_str()); result != Success) {
     api.moduleUnload(module);
     if (result == ErrorNotFound)
-      return makeError(ErrorCode::NotFound, "the PTX has no entry point '" + code.entry + "'");
+      return makeError(ErrorCode::NotFound, "the code has no entry point '" + code.entry + "'");
     return shared->fail(result, "cuModuleGetFunction", "kernel '" + code.entry + "'");
   }
   auto kernel = std::make_shared<CudaKernel>(shared, module, function, code.entry);

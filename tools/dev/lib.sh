@@ -4,6 +4,7 @@
 #   MK_PRESET         preset of CMakePresets.json to build (release)
 #   MK_JOBS           parallel jobs (one for each CPU, fewer when memory is short)
 #   MK_SKIP_PACKAGES  1: do not look for packages; for systems where they come from elsewhere
+#   MK_CUDA_VERSION   the CUDA whose wheels setup --cuda installs (13.0); the driver has to know its major version
 
 MK_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 MK_PRESET=${MK_PRESET:-release}
@@ -19,6 +20,11 @@ MK_PACKAGES=(
   libexpected-dev nlohmann-json3-dev
   libgtest-dev libgmock-dev libbenchmark-dev python3 python3-numpy
 )
+
+# What setup --cuda installs: ptxas, libdevice, nvJitLink, and NVRTC to measure against. mk::CudaToolkit looks for it.
+MK_CUDA_WHEELS=(nvidia-cuda-nvcc nvidia-nvvm nvidia-nvjitlink nvidia-cuda-nvrtc)
+MK_CUDA_VERSION=${MK_CUDA_VERSION:-13.0}
+MK_CUDA_DATA=${XDG_DATA_HOME:-$HOME/.local/share}/megakernel
 
 # A line with the time since the start, so that nobody wonders whether it hangs.
 mk_step() {
@@ -112,6 +118,24 @@ mk_install_packages() {
       "then try: apt-get install ${missing[*]}"
   mapfile -t missing < <(mk_missing_packages)
   [ ${#missing[@]} -eq 0 ] || mk_fail "apt-get installed, but ${missing[*]} is still missing; try: apt-get install -f"
+}
+
+# Puts the wheels into a virtual environment of their own, and a link to the toolkit in it where we look for one.
+mk_install_cuda() {
+  local venv=$MK_CUDA_DATA/cuda-venv toolkit=$MK_CUDA_DATA/cuda
+  mkdir -p "$MK_CUDA_DATA" || mk_fail "cannot write to $MK_CUDA_DATA; make it writable, or set XDG_DATA_HOME"
+  mk_need_space "$MK_CUDA_DATA" 1024 "the toolkit"
+  mk_step "CUDA $MK_CUDA_VERSION: installing ${MK_CUDA_WHEELS[*]} to $venv"
+  python3 -m venv "$venv" ||
+    mk_fail "python3 cannot make a virtual environment (see above); install the package python3-venv"
+  "$venv/bin/pip" --disable-pip-version-check -q install "${MK_CUDA_WHEELS[@]/%/==$MK_CUDA_VERSION.*}" ||
+    mk_fail "pip could not install them (see above); check the network, and that PyPI has CUDA $MK_CUDA_VERSION"
+  local parts
+  parts=$("$venv/bin/python" -c 'import nvidia; print(list(nvidia.__path__)[0])')/cu${MK_CUDA_VERSION%%.*}
+  [ -x "$parts/bin/ptxas" ] ||
+    mk_fail "the wheels of CUDA $MK_CUDA_VERSION have no bin/ptxas in $parts; take version 13.0 or newer"
+  ln -sfn "$parts" "$toolkit"
+  mk_step "CUDA $MK_CUDA_VERSION: in $toolkit"
 }
 
 # Prints how many compiler processes to run: each takes up to 1 GiB.

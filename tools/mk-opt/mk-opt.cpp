@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mk/JIT/CacheFlags.h"
 #include "mk/Passes/Passes.h"
 #include "mk/Support/RunTool.h"
 #include "mlir/IR/DialectRegistry.h"
@@ -22,7 +23,13 @@ static int run(int argc, char **argv) {
   for (llvm::StringRef name : {"load-dialect-plugin", "load-pass-plugin"})
     llvm::cl::getRegisteredOptions()[name]->removeArgument();
 #endif
+  llvm::cl::OptionCategory category("code cache options");
+  mk::CacheFlags cache(category);
   auto [input, output] = mlir::parseCLIOptions(argc, argv, header);
+  if (cache.isAsked()) {
+    cache.run(llvm::outs());
+    return 0;
+  }
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, input, output, registry));
 }
 

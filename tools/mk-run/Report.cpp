@@ -163,12 +163,16 @@ static void printPromotions(const Report &report, llvm::raw_ostream &os) {
   if (report.promotions.empty())
     os << "  none\n";
   for (const Promotion &promotion : report.promotions) {
-    os << "  " << stringifyTier(promotion.tier) << " " << promotion.what << ": "
-       << stringifyPromotionState(promotion.state);
+    os << "  " << stringifyTier(promotion.tier) << " " << promotion.what;
+    if (!promotion.facts.empty())
+      os << " with " << promotion.facts;
+    os << ": " << stringifyPromotionState(promotion.state);
     if (promotion.state == PromotionState::Live)
       os << (promotion.firstTicket ? llvm::formatv(" since wave {0}", report.run.waveOf(promotion.firstTicket)).str()
                                    : std::string(", but no wave used it"));
-    if (promotion.evidence.promotionRoute == PromotionRoute::QueueJit)
+    if (!promotion.facts.empty())
+      os << "\n    arguments seen " << promotion.count << " times";
+    else if (promotion.evidence.promotionRoute == PromotionRoute::QueueJit)
       os << "\n    the most frequent opcode of a queue of " << promotion.evidence.queueLen << " (threshold "
          << promotion.threshold << ") in wave " << report.run.waveOf(promotion.ticket);
     else
@@ -177,14 +181,22 @@ static void printPromotions(const Report &report, llvm::raw_ostream &os) {
     if (promotion.compileSeconds > 0)
       os << llvm::formatv(", compiled in {0} ms, loaded in {1} ms", showMillis(promotion.compileSeconds),
                           showMillis(promotion.loadSeconds));
+    if (promotion.cached)
+      os << ", from the code cache";
+    if (promotion.checked)
+      os << ", agreed with the interpreter on " << plural(promotion.checked, "instance");
+    if (promotion.speedup > 0)
+      os << llvm::formatv(", {0:f2} times as fast as the tier below", promotion.speedup);
     const PromotionEvidence &evidence = promotion.evidence;
-    os << llvm::formatv(
-        "\n    evidence: route {0}, queue {1} (threshold {2}), hottest opcode {3} ({4}), hottest window "
-        "{5} ({6})\n",
-        stringifyPromotionRoute(evidence.promotionRoute), evidence.queueLen, evidence.jitQueueLenThreshold,
-        evidence.hotOpcodeCount, evidence.hotOpcodeThreshold, evidence.hotWindowCount, evidence.hotWindowThreshold);
+    os << "\n";
+    if (promotion.facts.empty())
+      os << llvm::formatv(
+          "    evidence: route {0}, queue {1} (threshold {2}), hottest opcode {3} ({4}), hottest window "
+          "{5} ({6})\n",
+          stringifyPromotionRoute(evidence.promotionRoute), evidence.queueLen, evidence.jitQueueLenThreshold,
+          evidence.hotOpcodeCount, evidence.hotOpcodeThreshold, evidence.hotWindowCount, evidence.hotWindowThreshold);
     if (!promotion.error.empty())
-      os << "    error: " << promotion.error << "\n";
+      os << "    because: " << promotion.error << "\n";
   }
 }
 
@@ -281,6 +293,7 @@ static json::Value toJson(const WaveGroup &group, const Workload &workload) {
   for (const TierRun &run : group.runs)
     runs.push_back(json::Object{{"tier", stringifyTier(run.tier)},
                                 {"what", run.what},
+                                {"facts", run.facts},
                                 {"slots", run.slots},
                                 {"items", run.items},
                                 {"workgroups", run.workgroups},
@@ -304,12 +317,17 @@ static json::Value toJson(const WaveGroup &group, const Workload &workload) {
 static json::Value toJson(const Promotion &promotion, const RunRecord &run) {
   json::Object object{{"tier", stringifyTier(promotion.tier)},
                       {"what", promotion.what},
+                      {"facts", promotion.facts},
                       {"state", stringifyPromotionState(promotion.state)},
                       {"count", promotion.count},
                       {"threshold", promotion.threshold},
                       {"wave", run.waveOf(promotion.ticket)},
                       {"compileSeconds", promotion.compileSeconds},
                       {"loadSeconds", promotion.loadSeconds},
+                      {"cached", promotion.cached},
+                      {"checked", promotion.checked},
+                      {"speedup", promotion.speedup},
+                      {"score", promotion.score},
                       {"firstWave", nullptr},
                       {"evidence", parsed(promotion.evidence.str())}};
   if (promotion.firstTicket)

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Trace.h"
+#include <algorithm>
 
 namespace json = llvm::json;
 
@@ -14,7 +15,7 @@ namespace mk {
 
 namespace {
 /// Rows of the time line.
-enum Track : unsigned { WaveTrack = 1, DeviceTrack = 2, PromotionTrack = 3 };
+enum Track : unsigned { WaveTrack = 1, DeviceTrack = 2, FirstPromotionTrack = 3 };
 } // namespace
 
 /// The policy prints its records as JSON.
@@ -39,13 +40,8 @@ Trace::Trace(std::unique_ptr<llvm::raw_fd_ostream> file) : file(std::move(file))
   json.attribute("displayTimeUnit", "ms");
   json.attributeBegin("traceEvents");
   json.arrayBegin();
-  for (auto [track, name] :
-       {std::pair(WaveTrack, "waves"), std::pair(DeviceTrack, "device"), std::pair(PromotionTrack, "promotions")})
-    json.value(json::Object{{"name", "thread_name"},
-                            {"ph", "M"},
-                            {"pid", 1},
-                            {"tid", unsigned(track)},
-                            {"args", json::Object{{"name", name}}}});
+  nameTrack(WaveTrack, "waves");
+  nameTrack(DeviceTrack, "device");
 }
 
 Trace::~Trace() {
@@ -56,6 +52,11 @@ Trace::~Trace() {
 
 double Trace::at(std::chrono::steady_clock::time_point time) const {
   return std::chrono::duration<double, std::micro>(time - start).count();
+}
+
+void Trace::nameTrack(unsigned track, llvm::StringRef name) {
+  json.value(json::Object{
+      {"name", "thread_name"}, {"ph", "M"}, {"pid", 1}, {"tid", track}, {"args", json::Object{{"name", name}}}});
 }
 
 void Trace::span(llvm::StringRef name, unsigned track, double begin, double microseconds, json::Object args) {
@@ -82,6 +83,7 @@ void Trace::wave(llvm::StringRef batch, std::chrono::steady_clock::time_point be
   for (const TierRun &run : result.runs) {
     span(run.what, DeviceTrack, from, run.seconds * 1e6,
          json::Object{{"tier", stringifyTier(run.tier)},
+                      {"facts", run.facts},
                       {"slots", run.slots},
                       {"items", run.items},
                       {"workgroups", run.workgroups},
@@ -90,23 +92,43 @@ void Trace::wave(llvm::StringRef batch, std::chrono::steady_clock::time_point be
   }
 }
 
-void Trace::promotion(const Promotion &promotion) {
-  json::Object args{{"tier", stringifyTier(promotion.tier)},
-                    {"state", stringifyPromotionState(promotion.state)},
-                    {"count", promotion.count},
-                    {"threshold", promotion.threshold},
-                    {"ticket", promotion.ticket},
-                    {"firstTicket", promotion.firstTicket},
-                    {"compileMilliseconds", promotion.compileSeconds * 1e3},
-                    {"loadMilliseconds", promotion.loadSeconds * 1e3},
-                    {"evidence", parsed(promotion.evidence.str())}};
-  if (!promotion.error.empty())
-    args["error"] = promotion.error;
-  // From the wave in which it was decided; until the wave that first used it, or, if none did, for as long as it took.
-  double from = begun[promotion.ticket];
-  double to = promotion.firstTicket ? begun[promotion.firstTicket]
-                                    : from + (promotion.compileSeconds + promotion.loadSeconds) * 1e6;
-  span(promotion.what, PromotionTrack, from, to - from, std::move(args));
+void Trace::promotions(const std::vector<Promotion> &promotions, const std::vector<PromotionEvent> &events) {
+  double end = at(std::chrono::steady_clock::now());
+  for (size_t i = 0; i < promotions.size(); ++i) {
+    const Promotion &promotion = promotions[i];
+    unsigned track = FirstPromotionTrack + unsigned(i);
+    std::string name = std::string(stringifyTier(promotion.tier)) + " " + promotion.what;
+    nameTrack(track, promotion.facts.empty() ? name : name + " with " + promotion.facts);
+    // From each event to the next: the state that it was in, and why.
+    for (auto event = events.begin(); event != events.end();) {
+      auto isOurs = [&](const PromotionEvent &other) { return other.promotion == i; };
+      if (!isOurs(*event)) {
+        ++event;
+        continue;
+      }
+      auto next = std::find_if(event + 1, events.end(), isOurs);
+      double from = at(event->time);
+      json::Object args{{"why", event->why}};
+      if (event->state == PromotionState::Queued) {
+        args["count"] = promotion.count;
+        args["threshold"] = promotion.threshold;
+        args["score"] = promotion.score;
+        args["ticket"] = promotion.ticket;
+        args["compileMilliseconds"] = promotion.compileSeconds * 1e3;
+        args["loadMilliseconds"] = promotion.loadSeconds * 1e3;
+        args["cached"] = promotion.cached;
+        args["evidence"] = parsed(promotion.evidence.str());
+      }
+      if (event->state == PromotionState::Live) {
+        args["firstTicket"] = promotion.firstTicket;
+        args["checked"] = promotion.checked;
+        args["speedup"] = promotion.speedup;
+      }
+      span(stringifyPromotionState(event->state), track, from, (next == events.end() ? end : at(next->time)) - from,
+           std::move(args));
+      event = next;
+    }
+  }
 }
 
 } // namespace mk

@@ -31,12 +31,14 @@ public:
 
   /// A wave that was submitted at 'begin' and is done now.
   void wave(llvm::StringRef batch, std::chrono::steady_clock::time_point begin, const BatchResult &result);
-  void promotion(const Promotion &promotion);
+  /// All promotions: a row for each, with the states that it was in.
+  void promotions(const std::vector<Promotion> &promotions, const std::vector<PromotionEvent> &events);
 
 private:
   explicit Trace(std::unique_ptr<llvm::raw_fd_ostream> file);
   /// Microseconds since the trace began.
   double at(std::chrono::steady_clock::time_point time) const;
+  void nameTrack(unsigned track, llvm::StringRef name);
   void span(llvm::StringRef name, unsigned track, double begin, double microseconds, llvm::json::Object args);
 
   std::unique_ptr<llvm::raw_fd_ostream> file;

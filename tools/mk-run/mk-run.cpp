@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "JitFlags.h"
 #include "Npy.h"
 #include "Report.h"
 #include "Session.h"
@@ -32,8 +33,8 @@ namespace cl = llvm::cl;
 
 static cl::OptionCategory category("mk-run options");
 
-static cl::opt<std::string> isaFile(cl::Positional, cl::Required, cl::desc("<isa.mlir>"), cl::cat(category));
-static cl::opt<std::string> workloadFile(cl::Positional, cl::Required, cl::desc("<workload.json>"), cl::cat(category));
+static cl::opt<std::string> isaFile(cl::Positional, cl::desc("<isa.mlir>"), cl::cat(category));
+static cl::opt<std::string> workloadFile(cl::Positional, cl::desc("<workload.json>"), cl::cat(category));
 static cl::opt<std::string> device("device", cl::init("auto"), cl::value_desc("auto|host|cuda:N"),
                                    cl::desc("Where to run (auto: the first GPU, or the CPU when there is none)"),
                                    cl::cat(category));
@@ -42,14 +43,13 @@ static cl::list<std::string> parameters("set", cl::value_desc("NAME=INTEGER"),
                                         cl::cat(category));
 static cl::opt<uint64_t> repeat("repeat", cl::init(1), cl::value_desc("N"), cl::desc("Run the list of batches N times"),
                                 cl::cat(category));
-static cl::opt<bool> noPromote("no-promote", cl::desc("Leave everything to the interpreter"), cl::cat(category));
 static cl::opt<bool> waitForPromotions("wait-for-promotions",
                                        cl::desc("After each wave, wait until nothing is being compiled"),
                                        cl::cat(category));
 static cl::opt<bool> autotune("autotune",
                               cl::desc("Tune the workgroup size and the hit-capacity multiplier by measured times"),
                               cl::cat(category));
-static cl::opt<unsigned> optLevel("opt-level", cl::init(3), cl::value_desc("0-3"),
+static cl::opt<unsigned> optLevel("opt-level", cl::init(OpenOptions().optLevel), cl::value_desc("0-3"),
                                   cl::desc("LLVM's optimisation level for all code"), cl::cat(category));
 static cl::opt<bool> verify("verify",
                             cl::desc("Run everything again on the interpreter alone and compare all buffers byte for "
@@ -68,6 +68,7 @@ static cl::opt<bool> prelude("prelude",
                              cl::desc("Add the built-in opcodes to the ISA, and report what they left behind"),
                              cl::cat(category));
 static cl::opt<bool> asJson("json", cl::desc("Report on stdout as one JSON object"), cl::cat(category));
+static JitFlags jitFlags(category);
 
 static cl::extrahelp exitCodes(R"(
 EXIT CODES:
@@ -151,7 +152,7 @@ static Expected<void> writeDump(Session &session, const Dump &dump) {
 /// Runs the workload once more without promotions, and compares.
 static Expected<Verification> verifyRun(Session &session, const Workload &workload, const RunRecord &run,
                                         OpenOptions options, const RunOptions &runOptions, Progress &progress) {
-  options.promote = false;
+  options.promotion.mode = JitMode::Off;
   options.autotune = false;
   Expected<std::unique_ptr<Session>> reference = Session::open(isaFile, workload, options, progress);
   if (!reference)
@@ -185,6 +186,12 @@ static Expected<ControlRecord> readControl(Engine &engine, uint32_t observables)
 }
 
 static Expected<ExitCode> run() {
+  if (jitFlags.cache.isAsked()) {
+    jitFlags.cache.run(llvm::outs());
+    return Done;
+  }
+  if (workloadFile.empty())
+    return invalid("found no workload, expected mk-run <isa.mlir> <workload.json>");
   if (optLevel > 3)
     return invalid("--opt-level: found " + Twine(optLevel) + ", expected 0 to 3");
   if (repeat == 0)
@@ -201,7 +208,8 @@ static Expected<ExitCode> run() {
 
   OpenOptions options;
   options.device = device;
-  options.promote = !noPromote;
+  if (Expected<void> applied = jitFlags.apply(options); !applied)
+    return tl::unexpected<Error>(applied.error());
   options.autotune = autotune;
   options.optLevel = optLevel;
   options.prelude = prelude;
@@ -242,11 +250,12 @@ static Expected<ExitCode> run() {
   if (!record)
     return tl::unexpected<Error>(record.error());
   runOptions.trace = nullptr;
+  if (std::string defect = options.jit.cache->stats().firstDefect; !defect.empty())
+    llvm::errs() << "mk-run: warning: " << defect << "\n";
   report.run = std::move(*record);
   report.promotions = (*session)->engine().promotions();
   if (trace)
-    for (const Promotion &promotion : report.promotions)
-      trace->promotion(promotion);
+    trace->promotions(report.promotions, (*session)->engine().promotionEvents());
   trace.reset();
   report.heat = (*session)->engine().heat();
   if (prelude) {

@@ -6,49 +6,117 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The CodeProvider that compiles: it keeps one verified ISA and turns requests into PTX text or, through ORC, into
-// functions of this process. It needs no engine:
+// Keeps one verified ISA and turns requests into code objects, on the calling thread and in this process:
 //
 //   auto compiler = mk::Compiler::create(source, "isa.mlir");
-//   auto code = (*compiler)->compileOpcode({mk::CodeTarget::Nvptx, "sm_90"}, 0);
-//   puts(code->ptx.c_str());
+//   auto made = (*compiler)->compile(
+//       {.kind = mk::CompileRequest::Opcode, .target = {mk::CodeTarget::Nvptx, "sm_90"}}, mk::CodeObject::Format::Ptx);
+//   puts(made->code.bytes.c_str());
 //
-// Neither this header nor those it includes need LLVM or MLIR.
+// IR that verifies can still crash or hang a compiler. Whoever cannot afford that uses the service in
+// mk/JIT/CompileService.h. Neither this header nor those it includes need LLVM or MLIR.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef MK_JIT_COMPILER_H
 #define MK_JIT_COMPILER_H
 
+#include "mk/JIT/CodeCache.h"
+#include "mk/JIT/CodeObject.h"
 #include "mk/Runtime/CodeProvider.h"
+#include <array>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string_view>
 
 namespace mk {
 
 struct CompilerOptions {
-  /// LLVM's optimisation level, 0 to 3.
-  unsigned optLevel = 3;
+  /// LLVM's optimisation level for code of full effort, 0 to 3; 2 is the usual one.
+  unsigned optLevel = 2;
   /// Adds the built-in opcodes to the ISA (docs/Prelude.md).
   bool prelude = false;
   /// Runs mk-guard over the bodies. Without it a slot whose arguments are wrong ends the process.
   bool guard = true;
+  /// Verifies the IR after each pass: for tests of the passes.
+  bool verify = false;
 };
 
-/// Thread safety: requests may come from several threads; they are compiled one at a time.
-class Compiler final : public CodeProvider {
+/// The steps from a request to code, in their order.
+enum class CompilePhase : uint8_t {
+  /// Reading the ISA. Done once, before the first request.
+  Parse,
+  /// Making a module of what is asked for, and checking it.
+  Verify,
+  /// MLIR.
+  Pass,
+  /// MLIR to LLVM IR.
+  Translate,
+  /// LLVM IR to better LLVM IR.
+  Optimize,
+  /// LLVM IR to PTX or to an object.
+  Codegen,
+  /// PTX to a cubin.
+  Assemble,
+  /// Host: the object is placed in memory.
+  Link,
+  /// Host: the function is looked up.
+  Load,
+};
+constexpr unsigned compilePhaseCount = 9;
+/// "parse", "verify", ...
+const char *stringifyCompilePhase(CompilePhase phase);
+std::optional<CompilePhase> parseCompilePhase(std::string_view name);
+
+/// How long each phase took; zero for those that were not needed.
+using PhaseTimes = std::array<std::chrono::nanoseconds, compilePhaseCount>;
+
+struct CompiledCode {
+  CodeObject code;
+  PhaseTimes phases{};
+};
+
+/// What a caller does while code is made.
+struct CompileControl {
+  /// Called before each phase. An error ends the compilation with it.
+  std::function<Expected<void>(CompilePhase)> onPhase;
+  /// For tests of whoever checks code: makes wrong code of an opcode or a window, by changing one operation of
+  /// arithmetic. Interpreters stay right.
+  bool miscompile = false;
+};
+
+/// Thread safety: it may be used by several threads, which it serves one at a time.
+class Compiler {
 public:
   /// Parses and verifies 'source' (MLIR text or bytecode); 'name' stands for it in messages. Malformed with every
   /// diagnostic and its place; InvalidArgument for an ISA without opcodes.
   static Expected<std::unique_ptr<Compiler>> create(std::string_view source, std::string_view name,
                                                     const CompilerOptions &options = {});
-  ~Compiler() override;
+  ~Compiler();
 
-  const Isa &isa() const override;
-  Expected<KernelCode> compileInterpreter(const CodeTarget &target, Scope scope) override;
-  Expected<KernelCode> compilePackedInterpreter(const CodeTarget &target) override;
-  Expected<KernelCode> compileOpcode(const CodeTarget &target, uint32_t opcode) override;
-  Expected<KernelCode> compileWindow(const CodeTarget &target, const WindowSignature &window) override;
+  const Isa &isa() const;
+  const CompilerOptions &options() const;
+
+  /// The ISA as bytecode, with the built-in opcodes if it has them: create() makes an equal compiler of it.
+  std::string bytecode() const;
+
+  /// What a request is called in messages: "interpreter lane", "opcode axpy" or "window add(0,1,2)". Any request.
+  std::string describe(const CompileRequest &request) const;
+
+  /// Compiles into 'format', which for the host is HostObject. InvalidArgument for what is not in the ISA or cannot
+  /// hold, Unsupported for what this machine lacks, else CompileFailed with the phase and the diagnostics.
+  Expected<CompiledCode> compile(const CompileRequest &request, CodeObject::Format format,
+                                 const CompileControl &control = {});
+
+  /// Everything that the result of compile() depends on. InvalidArgument for opcodes that the ISA does not have.
+  Expected<CacheKey> key(const CompileRequest &request, CodeObject::Format format);
+
+  /// The format that code for a GPU is best made in: a cubin where the CUDA toolkit has an assembler, else PTX.
+  static CodeObject::Format gpuFormat();
+
+  /// Names this build of the compiler and the LLVM it uses: other builds may make other code of the same request.
+  static const std::string &buildId();
 
 private:
   class Impl;

@@ -38,6 +38,7 @@
 #include "mk/Runtime/Isa.h"
 #include "mk/Runtime/Policy/LaunchPolicy.h"
 #include "mk/Runtime/Policy/Priority.h"
+#include "mk/Runtime/Promotion.h"
 #include <array>
 #include <compare>
 #include <cstddef>
@@ -109,10 +110,6 @@ private:
   std::vector<abi::Slot> wire;
 };
 
-/// Which code answered.
-enum class Tier : uint8_t { Interpreter, Opcode, Window };
-const char *stringifyTier(Tier tier);
-
 /// A slot that ended in FAULT.
 struct SlotFault {
   /// Index in the batch.
@@ -137,6 +134,9 @@ struct TierRun {
   /// The opcode's name, the readable form of the window's signature, or "lane", "block", "packed" or "fence" for an
   /// interpreter.
   std::string what;
+  /// What its code is specialised for, e.g. "0.extent=4096, 2=7", arguments being numbered from 0; empty for general
+  /// code.
+  std::string facts;
   /// Slots answered, and the work items they came in.
   uint64_t slots = 0;
   uint64_t items = 0;
@@ -164,33 +164,6 @@ struct BatchResult {
   LaunchRecommendation recommendation;
   /// The policy's factor on the expected hits: EngineOptions::policy's own unless it is being tuned.
   uint32_t hitCapacityMultiplier = 0;
-};
-
-/// The state of a promotion.
-enum class PromotionState : uint8_t { Queued, Compiling, Live, Failed };
-const char *stringifyPromotionState(PromotionState state);
-
-/// One promotion with its evidence.
-struct Promotion {
-  /// Tier::Opcode or Tier::Window.
-  Tier tier = Tier::Opcode;
-  /// As in TierRun.
-  std::string what;
-  PromotionState state = PromotionState::Queued;
-  /// The recent count that made it a candidate, the threshold, and the batch (ticket) in which that was seen. On the
-  /// route QueueJit the length of the queue decides (evidence.queueLen), and the threshold is the queue's.
-  uint32_t count = 0;
-  uint32_t threshold = 0;
-  uint64_t ticket = 0;
-  /// What the policy said then, for all candidates of the batch.
-  PromotionEvidence evidence;
-  /// Compile and load time in seconds, once known.
-  double compileSeconds = 0;
-  double loadSeconds = 0;
-  /// The first batch that ran on it; 0 while there is none.
-  uint64_t firstTicket = 0;
-  /// Failed: why.
-  std::string error;
 };
 
 /// Heat of one opcode or window.
@@ -226,8 +199,8 @@ Expected<DebugLog> decodeDebugLog(std::span<const std::byte> bytes);
 struct EngineOptions {
   /// Asked before every batch, and obeyed: docs/LaunchPolicy.md says what each of its answers does.
   LaunchPolicy policy;
-  /// False: everything stays with the interpreter.
-  bool promote = true;
+  /// What is compiled, and what it must prove.
+  PromotionOptions promotion;
   /// The time in which a heat count halves, in seconds.
   double heatHalfLife = 1.0;
   /// Bytes of device memory that buffers, their table, the control words, the debug log and staging may take together;
@@ -320,9 +293,12 @@ public:
   /// exhausted, the device is lost (DeviceFailed, for every batch from then on).
   Expected<BatchResult> wait(Ticket ticket);
 
-  /// Waits until no promotion is queued or compiling (for tests and for measurements of the steady state).
+  /// Waits until no promotion is queued (for tests and for measurements of the steady state). What has arrived is
+  /// checked and raced with the next batches.
   void waitForPromotions();
   std::vector<Promotion> promotions() const;
+  /// The transitions of all promotions in the order in which they happened, the last 4096 of them.
+  std::vector<PromotionEvent> promotionEvents() const;
   /// Hottest first.
   std::vector<HeatRow> heat() const;
 

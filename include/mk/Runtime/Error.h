@@ -32,8 +32,14 @@ enum class ErrorCode {
   OutOfMemory,
   /// Asked for something that is not built, or that this machine lacks.
   Unsupported,
-  /// Code generation failed.
+  /// Code generation failed, and would again.
   CompileFailed,
+  /// The process that compiled ended before it was done.
+  CompilerDied,
+  /// Compiling took longer than it may.
+  TimedOut,
+  /// Nobody wants the answer any more.
+  Cancelled,
   /// The device or its driver reported an error.
   DeviceFailed,
   /// The engine was shut down, or lost its device.

@@ -32,34 +32,41 @@ namespace mk {
 /// Registers the translations to LLVM IR that lowered kernels need.
 void registerLLVMTranslations(mlir::DialectRegistry &registry);
 
-/// Translates a builtin.module or gpu.module to LLVM IR for 'machine'; its functions name the processor. Fails with the
-/// diagnostics having been emitted.
-llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(mlir::Operation *module, llvm::LLVMContext &context,
-                                                              const llvm::TargetMachine &machine);
+/// Compiles lowered modules, one after the other, for one target. It keeps what is dear to make, so it should live
+/// long. Not for several threads at once: each takes a compiler of its own.
+///
+/// The optimisation level, of which 2 is the usual one: 0 is code soon; 1 and 2 are, for NVPTX, the few passes that its
+/// kernels need, and LLVM's O1 and O2 for the host; 3 is LLVM's O3.
+class TargetCompiler {
+public:
+  /// For GPUs: 'chip' is "sm_90" or the like. Fails when LLVM does not know it.
+  static llvm::Expected<std::unique_ptr<TargetCompiler>> createNvptx(llvm::StringRef chip, unsigned optLevel);
+  /// For the processor that this program runs on.
+  static llvm::Expected<std::unique_ptr<TargetCompiler>> createHost(unsigned optLevel);
+  ~TargetCompiler();
 
-/// Floating-point arithmetic as the source has it: nothing is contracted.
-void setStrictArithmetic(llvm::TargetOptions &options);
+  /// LLVM IR before any optimisation: of the one gpu.module in 'module', whose nvvm.target has the chip, or, for the
+  /// host, of the functions in 'module'. The result must be gone before the next call. Fails with the diagnostics
+  /// having been emitted.
+  llvm::Expected<std::unique_ptr<llvm::Module>> translate(mlir::ModuleOp module);
 
-/// Runs LLVM's default pipeline for an optimisation level from 0 to 3.
-void optimize(llvm::Module &module, llvm::TargetMachine &machine, unsigned optLevel);
+  /// Optimises LLVM IR of translate(), with the functions of libdevice that it calls. Fails when there is no libdevice.
+  llvm::Error optimize(llvm::Module &module);
 
-/// LLVM IR and the machine that it is for.
-struct TargetCode {
-  std::unique_ptr<llvm::LLVMContext> context;
-  std::unique_ptr<llvm::TargetMachine> machine;
-  std::unique_ptr<llvm::Module> module;
+  /// Machine code of optimised LLVM IR: PTX text, or an ELF object as ORC links it. Fails with what the back end
+  /// reports, and when the code calls functions that nobody has.
+  llvm::Expected<std::string> emit(llvm::Module &module);
+
+  /// All three.
+  llvm::Expected<std::string> compile(mlir::ModuleOp module);
+
+  const llvm::TargetMachine &machine() const;
+
+private:
+  class Impl;
+  explicit TargetCompiler(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl;
 };
-
-/// LLVM IR of the one gpu.module in 'module', for the chip in its nvvm.target, before any optimisation. The level is
-/// that of the machine. Fails when LLVM does not know the chip.
-llvm::Expected<TargetCode> translateToNvptx(mlir::ModuleOp module, unsigned optLevel);
-
-/// LLVM IR of 'module' for the processor that this program runs on, likewise.
-llvm::Expected<TargetCode> translateToHost(mlir::ModuleOp module, unsigned optLevel);
-
-/// PTX of the one gpu.module in 'module', for the chip in its nvvm.target. Fails when LLVM does not know the chip, and
-/// when the code calls functions that no linked library has.
-llvm::Expected<std::string> translateToPtx(mlir::ModuleOp module, unsigned optLevel);
 
 } // namespace mk
 

@@ -89,4 +89,6 @@ function(add_mk_unittest name)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/unit)
   add_test(NAME ${name} COMMAND ${name})
+  # Tests do not see what is in the user's code cache.
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT MK_CACHE_DIR=off)
 endfunction()

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "mk/JIT/Compiler.h"
+#include "mk/JIT/CompileService.h"
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -49,6 +49,14 @@ std::unique_ptr<Compiler> make() {
   return std::move(*compiler);
 }
 
+WindowSignature twice() {
+  WindowSignature twice;
+  twice.issues = {{0, {0, 1}}, {0, {0, 1}}};
+  twice.args = {{ArgType::View, ElementType::F32, abi::AccessWrite}, {ArgType::Scalar, ElementType::F32, 0}};
+  twice.extents = {0, -1};
+  return twice;
+}
+
 /// ptxas takes the PTX; true where it is not installed.
 bool assembles(const std::string &ptx, const std::string &chip) {
   std::string ptxas;
@@ -83,52 +91,158 @@ TEST(Compiler, DescribesTheIsa) {
   EXPECT_EQ(isa.windows[0].args[0].access, uint32_t(abi::AccessWrite));
 }
 
+constexpr CodeObject::Format ptx = CodeObject::Format::Ptx, object = CodeObject::Format::HostObject;
+
 TEST(Compiler, MakesPtxWithoutAGpu) {
   auto compiler = make();
   CodeTarget target{CodeTarget::Nvptx, "sm_90"};
-  auto lane = compiler->compileInterpreter(target, Scope::Lane);
+  auto lane = compiler->compile({.kind = CompileRequest::Interpreter, .target = target, .scope = Scope::Lane}, ptx);
   ASSERT_TRUE(lane) << lane.error().message;
-  EXPECT_EQ(lane->entry, "mk_interpreter_lane");
-  EXPECT_EQ(lane->scope, Scope::Lane);
-  EXPECT_NE(lane->ptx.find(".target sm_90"), std::string::npos);
-  EXPECT_NE(lane->ptx.find(".entry mk_interpreter_lane("), std::string::npos);
-  EXPECT_TRUE(assembles(lane->ptx, "sm_90"));
-  auto opcode = compiler->compileOpcode(target, 0);
+  EXPECT_EQ(lane->code.entry, "mk_interpreter_lane");
+  EXPECT_EQ(lane->code.scope, Scope::Lane);
+  EXPECT_EQ(lane->code.format, ptx);
+  EXPECT_EQ(lane->code.abiVersion, abi::Version);
+  EXPECT_NE(lane->code.bytes.find(".target sm_90"), std::string::npos);
+  EXPECT_NE(lane->code.bytes.find(".entry mk_interpreter_lane("), std::string::npos);
+  EXPECT_TRUE(assembles(lane->code.bytes, "sm_90"));
+  EXPECT_GT(lane->phases[size_t(CompilePhase::Codegen)].count(), 0);
+  EXPECT_EQ(lane->phases[size_t(CompilePhase::Assemble)].count(), 0);
+  auto opcode = compiler->compile({.kind = CompileRequest::Opcode, .target = target, .opcode = 0}, ptx);
   ASSERT_TRUE(opcode) << opcode.error().message;
-  EXPECT_NE(opcode->ptx.find(".entry mk_opcode_fill("), std::string::npos);
-  EXPECT_TRUE(assembles(opcode->ptx, "sm_90"));
-  WindowSignature twice;
-  twice.issues = {{0, {0, 1}}, {0, {0, 1}}};
-  twice.args = {{ArgType::View, ElementType::F32, abi::AccessWrite}, {ArgType::Scalar, ElementType::F32, 0}};
-  twice.extents = {0, -1};
-  auto window = compiler->compileWindow(target, twice);
+  EXPECT_NE(opcode->code.bytes.find(".entry mk_opcode_fill("), std::string::npos);
+  EXPECT_TRUE(assembles(opcode->code.bytes, "sm_90"));
+  auto window = compiler->compile({.kind = CompileRequest::Window, .target = target, .window = twice()}, ptx);
   ASSERT_TRUE(window) << window.error().message;
-  EXPECT_EQ(window->scope, Scope::Block);
-  EXPECT_NE(window->ptx.find(".entry " + window->entry + "("), std::string::npos);
-  EXPECT_TRUE(assembles(window->ptx, "sm_90"));
+  EXPECT_EQ(window->code.scope, Scope::Block);
+  EXPECT_NE(window->code.bytes.find(".entry " + window->code.entry + "("), std::string::npos);
+  EXPECT_TRUE(assembles(window->code.bytes, "sm_90"));
   EXPECT_FALSE(assembles("nonsense", "sm_90") && std::ifstream("/usr/local/cuda/bin/ptxas"));
 }
 
-TEST(Compiler, RunsOnTheHost) {
-  auto code = make()->compileOpcode({}, 0);
-  ASSERT_TRUE(code) << code.error().message;
-  // The compiler is gone; its code lives on with its owner.
-  float data[4] = {1, 1, 1, 1};
-  abi::BufferEntry table[2] = {{0, 0, 0, 0}, {uint64_t(uintptr_t(data)), sizeof data, ~0u, abi::AccessReadWrite}};
-  struct {
-    abi::ArgColumn columns[4] = {{32, 0}, {36, 4}, {44, 0}, {48, 4}};
-    uint32_t handle = 1, offsets[2] = {0, 3}, count = 1;
-    float values[2] = {5, 6};
-  } args;
-  abi::FaultRecord faults[2];
-  uint32_t faultCount = 0;
-  auto address = [](const void *p) { return uint64_t(uintptr_t(p)); };
-  abi::LaunchParams params{2, address(&args), 0, address(table), 2, address(faults), address(&faultCount), 0, 0, 0};
-  code->function(&params, 0, 2);
-  EXPECT_EQ(data[0], 5);
-  EXPECT_EQ(data[1], 1);
-  EXPECT_EQ(data[3], 6);
-  EXPECT_EQ(faultCount, 0u);
+TEST(Compiler, MakesCubinsWhereThereIsAnAssembler) {
+  if (Compiler::gpuFormat() != CodeObject::Format::Cubin)
+    GTEST_SKIP() << "no assembler of the CUDA toolkit";
+  auto compiler = make();
+  for (auto format : {CodeObject::Format::Cubin, CodeObject::Format::RelocatableCubin}) {
+    auto made = compiler->compile({.kind = CompileRequest::Opcode, .target = {CodeTarget::Nvptx, "sm_90"}, .opcode = 0},
+                                  format);
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_EQ(made->code.bytes.substr(0, 4), "\177ELF");
+    EXPECT_NE(made->code.bytes.find("mk_opcode_fill"), std::string::npos);
+    EXPECT_GT(made->phases[size_t(CompilePhase::Assemble)].count(), 0);
+  }
+}
+
+TEST(Compiler, MakesEqualCodeOfItsBytecode) {
+  auto compiler = make();
+  auto again = Compiler::create(compiler->bytecode(), "bytecode");
+  ASSERT_TRUE(again) << again.error().message;
+  for (uint32_t opcode : {0u, 1u}) {
+    CompileRequest request{.kind = CompileRequest::Opcode, .target = {CodeTarget::Nvptx, "sm_90"}, .opcode = opcode};
+    auto one = compiler->compile(request, ptx), other = (*again)->compile(request, ptx);
+    ASSERT_TRUE(one && other);
+    EXPECT_EQ(one->code, other->code);
+    EXPECT_EQ(compiler->key(request, ptx)->bytes(), (*again)->key(request, ptx)->bytes());
+  }
+}
+
+TEST(Compiler, KeysTellApartWhatMakesOtherCode) {
+  auto compiler = make();
+  CompileRequest base{.kind = CompileRequest::Opcode, .target = {CodeTarget::Nvptx, "sm_90"}, .opcode = 0};
+  std::vector<std::string> keys;
+  auto add = [&](Compiler &of, const CompileRequest &request, CodeObject::Format format = ptx) {
+    auto key = of.key(request, format);
+    ASSERT_TRUE(key) << key.error().message;
+    keys.push_back(key->bytes());
+  };
+  auto with = [&](auto change) {
+    CompileRequest request = base;
+    change(request);
+    return request;
+  };
+  add(*compiler, base);
+  add(*compiler, base, CodeObject::Format::Cubin);
+  add(*compiler, with([](auto &r) { r.opcode = 1; }));
+  add(*compiler, with([](auto &r) { r.target.chip = "sm_80"; }));
+  add(*compiler, with([](auto &r) { r.target = {}; }), object);
+  add(*compiler, with([](auto &r) { r.effort = Effort::Quick; }));
+  add(*compiler, with([](auto &r) { r.facts = {{.extent = 4}, {}}; }));
+  add(*compiler, with([](auto &r) { r.facts = {{.multiple = 4}, {}}; }));
+  add(*compiler, with([](auto &r) { r.facts = {{.aligned = 4}, {}}; }));
+  add(*compiler, with([](auto &r) { r.facts = {{}, {.constant = 4}}; }));
+  add(*compiler, with([](auto &r) { r.kind = CompileRequest::Interpreter; }));
+  add(*compiler, with([](auto &r) { r.kind = CompileRequest::Interpreter, r.scope = Scope::Block; }));
+  add(*compiler, with([](auto &r) { r.kind = CompileRequest::PackedInterpreter; }));
+  add(*compiler, with([](auto &r) { r.kind = CompileRequest::Window, r.window = twice(); }));
+  add(*compiler, with([](auto &r) { r.kind = CompileRequest::Window, r.window = twice(), r.window.extents = {0, 0}; }));
+  add(**Compiler::create(source, "", {.optLevel = 1}), base);
+  add(**Compiler::create(source, "", {.guard = false}), base);
+  std::string other = source;
+  other.replace(other.find("memref.store %v, %z[%i] : !vf"), 14, "memref.store %v ");
+  for (size_t i = 0; i < keys.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      EXPECT_NE(keys[i], keys[j]) << i << " and " << j;
+  // Facts that say nothing, other places in the text, and other opcodes of the ISA do not matter.
+  EXPECT_EQ(compiler->key(with([](auto &r) { r.facts = {{}, {}}; }), ptx)->bytes(), keys[0]);
+  auto moved =
+      Compiler::create("mk.opcode @first code(90) scope(lane) () { mk.return }\n\n\n" + std::string(source), "");
+  ASSERT_TRUE(moved) << moved.error().message;
+  EXPECT_EQ((*moved)->key(with([](auto &r) { r.opcode = 1; }), ptx)->bytes(), keys[0]);
+  WindowSignature later = twice();
+  for (auto &issue : later.issues)
+    issue.opcode = 1;
+  EXPECT_EQ((*moved)->key(with([&](auto &r) { r.kind = CompileRequest::Window, r.window = later; }), ptx)->bytes(),
+            compiler->key(with([](auto &r) { r.kind = CompileRequest::Window, r.window = twice(); }), ptx)->bytes());
+}
+
+TEST(Compiler, RefusesFactsThatCannotHold) {
+  auto compiler = make();
+  auto message = [&](uint32_t opcode, Specialization facts) {
+    auto made =
+        compiler->compile({.kind = CompileRequest::Opcode, .target = {}, .opcode = opcode, .facts = facts}, object);
+    EXPECT_FALSE(made);
+    if (made)
+      return std::string();
+    EXPECT_EQ(made.error().code, ErrorCode::InvalidArgument);
+    return made.error().message;
+  };
+  EXPECT_EQ(message(0, {{.extent = 4}}), "the facts do not fit fill: found facts about 1 arguments, expected 2");
+  EXPECT_EQ(
+      message(0, {{.constant = 4}, {}}),
+      "the facts do not fit fill: argument 0 has type memref<?xf32, strided<[1], offset: ?>>, but only scalars are "
+      "constants");
+  EXPECT_EQ(message(0, {{}, {.constant = uint64_t(1) << 32}}),
+            "the facts do not fit fill: argument 1 has type f32, which 4294967296 is too large for");
+  EXPECT_EQ(message(0, {{}, {.extent = 4}}),
+            "the facts do not fit fill: error: argument 1 has type 'f32', but only memrefs have an extent");
+  EXPECT_EQ(message(1, {{.aligned = 4}, {}, {}}),
+            "the facts do not fit copy: error: argument 0 has type 'memref<?xi64>', but only views have an offset that "
+            "could be aligned");
+  EXPECT_EQ(message(0, {{.extent = 6, .multiple = 4}, {}}),
+            "the facts do not fit fill: error: argument 0: extent 6 is no multiple of 4");
+  EXPECT_EQ(message(0, {{.multiple = 0}, {}}),
+            "the facts do not fit fill: error: argument 0: everything is a multiple of 1 and nothing else of 0; use at "
+            "least 1");
+  auto interpreter = compiler->compile({.target = {}, .facts = {{.extent = 4}}}, object);
+  ASSERT_FALSE(interpreter);
+  EXPECT_EQ(interpreter.error().message, "facts specialise an opcode or a window, not an interpreter; leave them out");
+}
+
+TEST(Compiler, SaysWhichPhaseItIsIn) {
+  auto compiler = make();
+  std::vector<CompilePhase> seen;
+  CompileControl control;
+  control.onPhase = [&](CompilePhase phase) -> Expected<void> {
+    seen.push_back(phase);
+    if (phase == CompilePhase::Codegen)
+      return makeError(ErrorCode::Cancelled, "enough");
+    return {};
+  };
+  auto made = compiler->compile({.kind = CompileRequest::Opcode, .target = {}, .opcode = 0}, object, control);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().message, "enough");
+  EXPECT_EQ(seen, (std::vector{CompilePhase::Verify, CompilePhase::Pass, CompilePhase::Translate,
+                               CompilePhase::Optimize, CompilePhase::Codegen}));
 }
 
 TEST(Compiler, ReportsWhereAnIsaIsWrong) {
@@ -155,29 +269,40 @@ TEST(Compiler, ReportsWhereAnIsaIsWrong) {
 
 TEST(Compiler, RefusesWhatItCannotCompile) {
   auto compiler = make();
-  auto chip = compiler->compileOpcode({CodeTarget::Nvptx, "sm_777"}, 0);
+  auto chip =
+      compiler->compile({.kind = CompileRequest::Opcode, .target = {CodeTarget::Nvptx, "sm_777"}, .opcode = 0}, ptx);
   ASSERT_FALSE(chip);
   EXPECT_EQ(chip.error().code, ErrorCode::CompileFailed);
   EXPECT_NE(chip.error().message.find("chip 'sm_777'"), std::string::npos) << chip.error().message;
 
-  auto missing = compiler->compileOpcode({}, 5);
+  auto missing = compiler->compile({.kind = CompileRequest::Opcode, .target = {}, .opcode = 5}, object);
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().message, "opcode index 5 is not below 2");
 
   WindowSignature wrong;
   wrong.issues = {{7, {}}};
-  auto window = compiler->compileWindow({}, wrong);
+  auto window = compiler->compile({.kind = CompileRequest::Window, .target = {}, .window = wrong}, object);
   ASSERT_FALSE(window);
   EXPECT_EQ(window.error().message, "the signature names opcode index 7, which is not below 2");
+
+  wrong.issues = {{0, {0, 3}}};
+  window = compiler->compile({.kind = CompileRequest::Window, .target = {}, .window = wrong}, object);
+  ASSERT_FALSE(window);
+  EXPECT_EQ(window.error().message, "the signature names argument 0, which is not below 0");
 
   // @fill takes a view and a number.
   wrong.issues = {{0, {0, 0}}};
   wrong.args = {{ArgType::Scalar, ElementType::F32, 0}};
   wrong.extents = {-1};
-  window = compiler->compileWindow({}, wrong);
+  window = compiler->compile({.kind = CompileRequest::Window, .target = {}, .window = wrong}, object);
   ASSERT_FALSE(window);
+  EXPECT_EQ(window.error().code, ErrorCode::InvalidArgument);
   EXPECT_NE(window.error().message.find("the signature does not fit the ISA: fill(0,0)"), std::string::npos)
       << window.error().message;
+
+  auto cubin = compiler->compile({.kind = CompileRequest::Opcode, .target = {}, .opcode = 0}, ptx);
+  ASSERT_FALSE(cubin);
+  EXPECT_EQ(cubin.error().message, "a ptx is no code for the host");
 
   auto copy = Compiler::create(R"mlir(mk.opcode @x code(64) scope(lane) (%a: memref<?xi32>, %b: memref<?xi32>) {
   memref.copy %a, %b : memref<?xi32> to memref<?xi32>
@@ -185,7 +310,7 @@ TEST(Compiler, RefusesWhatItCannotCompile) {
 })mlir",
                                "copy.mlir");
   ASSERT_TRUE(copy);
-  auto refused = (*copy)->compileOpcode({}, 0);
+  auto refused = (*copy)->compile({.kind = CompileRequest::Opcode, .target = {}, .opcode = 0}, object);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::CompileFailed);
   EXPECT_NE(refused.error().message.find("copy.mlir:2:3: error: 'memref.copy' op touches memory"), std::string::npos)
@@ -198,9 +323,10 @@ TEST(Compiler, ServesSeveralThreads) {
   std::vector<std::thread> threads;
   for (std::string &text : texts)
     threads.emplace_back([&] {
-      auto code = compiler->compileOpcode({CodeTarget::Nvptx, "sm_80"}, 1);
+      auto code =
+          compiler->compile({.kind = CompileRequest::Opcode, .target = {CodeTarget::Nvptx, "sm_80"}, .opcode = 1}, ptx);
       ASSERT_TRUE(code);
-      text = code->ptx;
+      text = code->code.bytes;
     });
   for (std::thread &thread : threads)
     thread.join();

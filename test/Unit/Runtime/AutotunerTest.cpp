@@ -83,7 +83,7 @@ TEST(Autotuner, WithoutCandidatesTheSelectorDecides) {
 
 static std::unique_ptr<Engine> makeEngine(std::unique_ptr<Device> device) {
   EngineOptions options;
-  options.promote = false;
+  options.promotion.mode = JitMode::Off;
   options.autotune = true;
   options.policy.minHitCapacity = 1;
   auto engine = Engine::create(std::move(device), std::make_unique<FakeCode>(), options);

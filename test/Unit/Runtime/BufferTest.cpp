@@ -19,7 +19,7 @@ protected:
   std::unique_ptr<Engine> engine = makeEngine();
 
   std::unique_ptr<Engine> makeEngine(EngineOptions options = {}) {
-    options.promote = false;
+    options.promotion.mode = JitMode::Off;
     auto created = Engine::create(std::make_unique<FlakyDevice>(control), std::make_unique<FakeCode>(), options);
     EXPECT_TRUE(created) << created.error().message;
     return std::move(*created);

@@ -79,7 +79,20 @@ public:
   const Isa &isa() const override { return description; }
 
   /// Runs all slots of an item's window.
-  Expected<KernelCode> compileInterpreter(const CodeTarget &, Scope) override {
+  RequestId request(const CompileRequest &request, double, Done done) override {
+    switch (request.kind) {
+    case CompileRequest::Opcode:
+      done(compileOpcode(request.target, request.opcode));
+      break;
+    case CompileRequest::Window:
+      done(compileWindow(request.target, request.window));
+      break;
+    default:
+      done(compileInterpreter(request.target, request.scope));
+    }
+    return 1;
+  }
+  Expected<KernelCode> compileInterpreter(const CodeTarget &, Scope) {
     return makeCode("interpreter",
                     makePtx("interpreter", "",
                             "  cvt.u32.u64 %first, %i;\n  setp.eq.u64 %no, %p2, 0;\n  @%no bra HAVE;\n"
@@ -92,7 +105,7 @@ public:
                                 "  add.u64 %x, %x, 64;\n  add.u64 %slot, %slot, 1;\n  sub.u32 %length, %length, 1;\n"
                                 "  setp.ne.u32 %no, %length, 0;\n  @%no bra NEXT;\n"));
   }
-  Expected<KernelCode> compileOpcode(const CodeTarget &, uint32_t) override {
+  Expected<KernelCode> compileOpcode(const CodeTarget &, uint32_t) {
     return makeCode("batch_oops", makePtx("batch_oops", "",
                                           "  ld.global.v2.u32 {%a, %b}, [%p1];\n  cvt.u32.u64 %at, %i;\n"
                                           "  mad.lo.u32 %a, %at, %b, %a;\n  cvt.u64.u32 %addr, %a;\n"
@@ -100,7 +113,7 @@ public:
                                           "  mov.u64 %slot, %i;\n" +
                                               reportFault));
   }
-  Expected<KernelCode> compileWindow(const CodeTarget &, const WindowSignature &) override {
+  Expected<KernelCode> compileWindow(const CodeTarget &, const WindowSignature &) {
     return makeError(ErrorCode::CompileFailed, "the test has no windows");
   }
 
@@ -288,7 +301,10 @@ TEST_F(CudaDeviceTest, RefusesCodeItCannotRun) {
   KernelCode old = probeCode();
   old.abiVersion = 1;
   EXPECT_EQ(loadError(old).code, ErrorCode::Unsupported);
-  EXPECT_EQ(loadError(makeCode("k", "")).message, "kernel 'k' has no PTX, compile it for NVPTX");
+  KernelCode garbage = makeCode("k", "");
+  garbage.cubin = "no ELF file";
+  EXPECT_EQ(loadError(garbage).code, ErrorCode::CompileFailed);
+  EXPECT_EQ(loadError(makeCode("k", "")).message, "kernel 'k' has neither PTX nor a cubin, compile it for NVPTX");
 
   Error broken = loadError(
       makeCode("k", ".version 7.0\n.target sm_80\n.address_size 64\n.visible .entry k() {\n  nonsense;\n}\n"));
@@ -299,7 +315,7 @@ TEST_F(CudaDeviceTest, RefusesCodeItCannotRun) {
   missing.entry = "other";
   Error noEntry = loadError(missing);
   EXPECT_EQ(noEntry.code, ErrorCode::NotFound);
-  EXPECT_EQ(noEntry.message, "the PTX has no entry point 'other'");
+  EXPECT_EQ(noEntry.message, "the code has no entry point 'other'");
 
   KernelCode future = probeCode();
   future.ptx.replace(future.ptx.find("7.0"), 3, "99.0");

@@ -14,7 +14,7 @@
 namespace mk::test {
 
 static std::unique_ptr<Engine> makeEngine(std::unique_ptr<Device> device, EngineOptions options = {}) {
-  options.promote = false;
+  options.promotion.mode = JitMode::Off;
   auto engine = Engine::create(std::move(device), std::make_unique<FakeCode>(), options);
   EXPECT_TRUE(engine) << engine.error().message;
   return std::move(*engine);

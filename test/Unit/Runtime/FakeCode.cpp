@@ -252,6 +252,27 @@ static KernelCode makeCode(const FakeOptions &options, std::string entry, Scope 
   return code;
 }
 
+FakeCode::~FakeCode() {
+  for (std::thread &thread : threads)
+    thread.join();
+}
+
+CodeProvider::RequestId FakeCode::request(const CompileRequest &request, double, Done done) {
+  std::lock_guard lock(mutex);
+  threads.emplace_back([this, request, done] {
+    if (request.kind == CompileRequest::Interpreter)
+      return done(compileInterpreter(request.target, request.scope));
+    Expected<KernelCode> code = request.kind == CompileRequest::Opcode ? compileOpcode(request.target, request.opcode)
+                                                                       : compileWindow(request.target, request.window);
+    if (code && options.substitute)
+      code->function = options.substitute(request, code->function);
+    if (code && !request.facts.empty())
+      code->entry += ".specialised";
+    done(std::move(code));
+  });
+  return threads.size();
+}
+
 Expected<KernelCode> FakeCode::compileInterpreter(const CodeTarget &target, Scope scope) {
   if (!options.interpreterResult)
     return tl::unexpected(options.interpreterResult.error());
@@ -297,7 +318,10 @@ Expected<std::shared_ptr<Kernel>> FlakyDevice::load(const KernelCode &code) {
   std::lock_guard lock(control->mutex);
   if (control->load)
     return tl::unexpected(*control->load);
-  return host->load(code);
+  Expected<std::shared_ptr<Kernel>> kernel = host->load(code);
+  if (kernel)
+    control->entries[kernel->get()] = code.entry;
+  return kernel;
 }
 
 Expected<void> FlakyDevice::run(const Transfer &toDevice, std::span<Launch> launches, const Transfer &fromDevice) {
@@ -311,7 +335,12 @@ Expected<void> FlakyDevice::run(const Transfer &toDevice, std::span<Launch> laun
   }
   if (before)
     before();
-  return host->run(toDevice, launches, fromDevice);
+  Expected<void> ran = host->run(toDevice, launches, fromDevice);
+  std::lock_guard lock(control->mutex);
+  if (control->secondsOf)
+    for (Launch &launch : launches)
+      launch.seconds = control->secondsOf(control->entries[launch.kernel], launch);
+  return ran;
 }
 
 //===----------------------------------------------------------------------===//

@@ -18,7 +18,9 @@
 #include "mk/Runtime/Engine.h"
 #include <atomic>
 #include <functional>
+#include <map>
 #include <mutex>
+#include <thread>
 
 namespace mk::test {
 
@@ -55,6 +57,10 @@ struct FakeOptions {
   /// Called before an opcode or a window is compiled; an error is passed on.
   std::function<Expected<void>(const std::string &what)> beforeCompile;
   Expected<void> interpreterResult = {};
+  /// Called for opcodes and windows; may give another function than the one that does it right.
+  std::function<HostKernelFn(const CompileRequest &request, HostKernelFn right)> substitute;
+  /// CodeProvider::source().
+  std::string source;
   uint32_t abiVersion = abi::Version;
 };
 
@@ -64,13 +70,19 @@ public:
       : options(std::move(options)), description(std::move(isa)) {}
 
   const Isa &isa() const override { return description; }
-  Expected<KernelCode> compileInterpreter(const CodeTarget &target, Scope scope) override;
-  Expected<KernelCode> compileOpcode(const CodeTarget &target, uint32_t opcode) override;
-  Expected<KernelCode> compileWindow(const CodeTarget &target, const WindowSignature &window) override;
+  std::string source() const override { return options.source; }
+  ~FakeCode() override;
+  RequestId request(const CompileRequest &request, double, Done done) override;
+  Expected<KernelCode> compileInterpreter(const CodeTarget &target, Scope scope);
+  Expected<KernelCode> compileOpcode(const CodeTarget &target, uint32_t opcode);
+  Expected<KernelCode> compileWindow(const CodeTarget &target, const WindowSignature &window);
 
 private:
   FakeOptions options;
   Isa description;
+  /// One for each request.
+  std::mutex mutex;
+  std::vector<std::thread> threads;
 };
 
 /// A host device whose calls can be made to fail.
@@ -82,6 +94,9 @@ public:
     std::function<void()> beforeRun;
     std::vector<Launch> lastLaunches;
     std::atomic<uint64_t> releases = 0;
+    /// If set: what launches take, by the entry of their kernel, in place of what they took.
+    std::function<double(const std::string &entry, const Launch &launch)> secondsOf;
+    std::map<const Kernel *, std::string> entries;
   };
 
   explicit FlakyDevice(std::shared_ptr<Control> control, uint32_t threads = 2)

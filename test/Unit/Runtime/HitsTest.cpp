@@ -17,6 +17,8 @@ protected:
   void SetUp() override {
     journal.reset();
     options.heatHalfLife = 1e9;
+    options.promotion.mode = JitMode::Always;
+    options.promotion.check = options.promotion.specialize = false;
   }
   void TearDown() override { EXPECT_EQ(journal.violations, 0u); }
 

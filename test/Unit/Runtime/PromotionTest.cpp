@@ -23,6 +23,8 @@ protected:
   EngineOptions options = [] {
     EngineOptions options;
     options.heatHalfLife = 1e9;
+    // Each test has one thing to see.
+    options.promotion = {.mode = JitMode::Always, .check = false, .specialize = false};
     return options;
   }();
 
@@ -311,7 +313,7 @@ TEST_P(PromotionTest, PublishingDoesNotWaitForTheCompiler) {
   EXPECT_EQ(runBatch(*engine, fills(*engine, x, 100)).runs[0].tier, Tier::Opcode);
 }
 
-TEST_P(PromotionTest, AFailedCompilationIsRecordedAndNotRepeated) {
+TEST_P(PromotionTest, AFailureIsDearerTheNextTimeAndFinalWhenRepeated) {
   std::atomic<int> attempts = 0;
   code.beforeCompile = [&](const std::string &what) -> Expected<void> {
     ++attempts;
@@ -323,12 +325,21 @@ TEST_P(PromotionTest, AFailedCompilationIsRecordedAndNotRepeated) {
     EXPECT_TRUE(runBatch(*engine, fills(*engine, x, 100)).faults.empty());
     engine->waitForPromotions();
   }
-  EXPECT_EQ(attempts, 1);
+  EXPECT_EQ(attempts, 2);
   std::vector<Promotion> promotions = engine->promotions();
-  ASSERT_EQ(promotions.size(), 1u);
-  EXPECT_EQ(promotions[0].state, PromotionState::Failed);
-  EXPECT_EQ(promotions[0].error, "cannot compile fill");
+  ASSERT_EQ(promotions.size(), 2u);
+  for (const Promotion &promotion : promotions) {
+    EXPECT_EQ(promotion.state, PromotionState::Failed);
+    EXPECT_EQ(promotion.error, "cannot compile fill");
+  }
   EXPECT_EQ(journal.opcodeInstances, 0u);
+  std::vector<std::string> story;
+  for (const PromotionEvent &event : engine->promotionEvents())
+    story.push_back(std::to_string(event.promotion) + " " + stringifyPromotionState(event.state) + " " +
+                    event.why.substr(0, event.why.find_first_of("0123456789:")));
+  EXPECT_EQ(story, (std::vector<std::string>{"0 queued ", "0 failed cannot compile fill",
+                                             "0 failed the next attempt must be worth ", "1 queued ",
+                                             "1 failed cannot compile fill", "1 failed failed twice in the same way"}));
 }
 
 TEST_P(FailingPromotionTest, AFailedLoadIsRecorded) {
@@ -373,7 +384,7 @@ TEST_P(FailingPromotionTest, ALostDeviceEndsWhatIsQueued) {
 }
 
 TEST_P(PromotionTest, NothingIsPromotedWhenSwitchedOff) {
-  options.promote = false;
+  options.promotion.mode = JitMode::Off;
   auto engine = makeEngine();
   BufferHandle x = makeBuffer(*engine, std::vector<int32_t>(100, 0));
   EXPECT_TRUE(runBatch(*engine, fills(*engine, x, 100)).recommendation.promoteHotOpcodes);

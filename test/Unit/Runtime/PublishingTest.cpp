@@ -23,7 +23,7 @@ protected:
       ++started;
       opened.wait();
     };
-    options.promote = false;
+    options.promotion.mode = JitMode::Off;
   }
 
   std::shared_ptr<FlakyDevice::Control> control = std::make_shared<FlakyDevice::Control>();

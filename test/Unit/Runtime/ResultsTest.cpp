@@ -48,9 +48,14 @@ TEST(Labels, TiersStatesAndErrors) {
   EXPECT_STREQ(stringifyTier(Tier::Opcode), "opcode");
   EXPECT_STREQ(stringifyTier(Tier::Window), "window");
   EXPECT_STREQ(stringifyPromotionState(PromotionState::Queued), "queued");
-  EXPECT_STREQ(stringifyPromotionState(PromotionState::Compiling), "compiling");
+  EXPECT_STREQ(stringifyPromotionState(PromotionState::Checking), "checking");
+  EXPECT_STREQ(stringifyPromotionState(PromotionState::Trial), "trial");
   EXPECT_STREQ(stringifyPromotionState(PromotionState::Live), "live");
   EXPECT_STREQ(stringifyPromotionState(PromotionState::Failed), "failed");
+  EXPECT_STREQ(stringifyPromotionState(PromotionState::Dropped), "dropped");
+  EXPECT_STREQ(stringifyPromotionState(PromotionState::Withdrawn), "withdrawn");
+  EXPECT_STREQ(stringifyPromotionState(PromotionState::Demoted), "demoted");
+  EXPECT_STREQ(stringifyPromotionState(PromotionState::Mismatched), "mismatched");
   EXPECT_STREQ(stringifyErrorCode(ErrorCode::OutOfMemory), "out_of_memory");
   EXPECT_STREQ(stringifyErrorCode(ErrorCode::Closed), "closed");
   EXPECT_STREQ(stringifyErrorCode(ErrorCode::OpcodeReserved), "opcode_reserved");

@@ -69,7 +69,7 @@ TEST_F(Windows, SignatureHasTypesAccessAndWords) {
   EXPECT_EQ(signature.extents, (std::vector<int32_t>{0, -1, 0, 1}));
   EXPECT_EQ(signature.words(), 10u);
   // The words of an argument come from its first use.
-  EXPECT_EQ(unit->words, (std::vector<uint32_t>{16, 20, 24, 28, 92, 96, 100, 104, 108, 112}));
+  EXPECT_EQ(unit->layout.words, (std::vector<uint32_t>{16, 20, 24, 28, 92, 96, 100, 104, 108, 112}));
   EXPECT_EQ(unit->length, 2u);
   EXPECT_EQ(unit->what, signature.str(isa));
 }
@@ -174,17 +174,18 @@ TEST_F(Windows, PromotedAndCurrentKindsAreKept) {
   for (uint32_t length = 2; length < 2 + capacity; ++length) {
     CodeUnit *unit = find(windowOf(length), 1);
     ASSERT_NE(unit, nullptr);
-    unit->promoted = length % 2 == 0;
+    if (length % 2 == 0)
+      unit->variants.push_back(std::make_unique<Variant>(*unit, Specialization()));
   }
   // All are of the current batch: there is no room, in this batch.
   EXPECT_EQ(find(windowOf(100), 1), nullptr);
   EXPECT_NE(find(windowOf(100), 2), nullptr);
   for (const auto &unit : table->units())
-    unit->promoted = true;
+    unit->variants.push_back(std::make_unique<Variant>(*unit, Specialization()));
   while (table->units().size() < capacity)
     ASSERT_NE(find(windowOf(uint32_t(101 + table->units().size())), 3), nullptr);
   for (const auto &unit : table->units())
-    unit->promoted = true;
+    unit->variants.push_back(std::make_unique<Variant>(*unit, Specialization()));
   EXPECT_EQ(find(windowOf(200), 4), nullptr);
   EXPECT_EQ(table->units().size(), capacity);
 }

@@ -1,0 +1,182 @@
+//===- ValueProfile.cpp - What arguments turn out to be -------------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ValueProfile.h"
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace mk {
+
+uint32_t InstanceLayout::load(const abi::Slot *first, uint32_t offset) {
+  uint32_t word;
+  std::memcpy(&word, reinterpret_cast<const std::byte *>(first) + offset, sizeof word);
+  return word;
+}
+
+std::string describeFacts(const Specialization &facts) {
+  std::string text;
+  auto add = [&](size_t arg, const char *name, uint64_t value) {
+    text += (text.empty() ? "" : ", ") + std::to_string(arg) + name + std::to_string(value);
+  };
+  for (size_t arg = 0; arg < facts.size(); ++arg) {
+    const ArgFacts &fact = facts[arg];
+    if (fact.constant)
+      add(arg, "=", *fact.constant);
+    if (fact.extent)
+      add(arg, ".extent=", fact.extent);
+    if (fact.multiple > 1)
+      add(arg, ".multiple=", fact.multiple);
+    if (fact.aligned > 1)
+      add(arg, ".aligned=", fact.aligned);
+  }
+  return text;
+}
+
+//===----------------------------------------------------------------------===//
+// FactGuard
+//===----------------------------------------------------------------------===//
+
+FactGuard::FactGuard(const InstanceLayout &layout, const Specialization &facts, bool separate) {
+  uint32_t word = 0;
+  bool writes = false;
+  for (const ArgType &type : layout.args) {
+    if (separate && !facts.empty() && type.kind != ArgType::Scalar)
+      memrefs.push_back({layout.words[word], type.kind == ArgType::View, bool(type.access & abi::AccessWrite),
+                         elementBytes(type.element)});
+    writes |= (type.access & abi::AccessWrite) != 0;
+    word += type.words();
+  }
+  if (!writes)
+    memrefs.clear();
+  word = 0;
+  for (size_t arg = 0; arg < facts.size(); word += layout.args[arg++].words()) {
+    const ArgFacts &fact = facts[arg];
+    const ArgType &type = layout.args[arg];
+    auto test = [&](Test::Kind kind, uint32_t at, uint64_t value) {
+      tests.push_back({kind, layout.words[word + at], value, elementBytes(type.element)});
+    };
+    if (fact.constant)
+      for (uint32_t i = 0; i < type.words(); ++i)
+        test(Test::WordIs, i, uint32_t(*fact.constant >> (32 * i)));
+    bool view = type.kind == ArgType::View;
+    if (fact.extent)
+      view ? test(Test::WordIs, 2, fact.extent) : test(Test::ElementsAre, 0, fact.extent);
+    if (fact.multiple > 1)
+      view ? test(Test::WordIsMultiple, 2, fact.multiple) : test(Test::ElementsAreMultiple, 0, fact.multiple);
+    if (fact.aligned > 1 && view)
+      test(Test::WordIsMultiple, 1, fact.aligned);
+  }
+}
+
+bool FactGuard::holds(const Test &test, const abi::Slot *first, std::span<const abi::BufferEntry> buffers) {
+  uint32_t word = InstanceLayout::load(first, test.offset);
+  switch (test.kind) {
+  case Test::WordIs:
+    return word == test.value;
+  case Test::WordIsMultiple:
+    return word % test.value == 0;
+  case Test::ElementsAre:
+    return buffers[word].bytes / test.elementBytes == test.value;
+  case Test::ElementsAreMultiple:
+    return buffers[word].bytes / test.elementBytes % test.value == 0;
+  }
+  return false;
+}
+
+bool FactGuard::areSeparate(const abi::Slot *first, std::span<const abi::BufferEntry> buffers) const {
+  struct Range {
+    uint32_t handle;
+    uint64_t begin, end;
+  };
+  auto rangeOf = [&](const Memref &memref) {
+    const uint32_t handle = InstanceLayout::load(first, memref.offset);
+    if (!memref.view)
+      return Range{handle, 0, buffers[handle].bytes};
+    uint64_t begin = uint64_t(InstanceLayout::load(first, memref.offset + 4)) * memref.elementBytes;
+    return Range{handle, begin, begin + uint64_t(InstanceLayout::load(first, memref.offset + 8)) * memref.elementBytes};
+  };
+  for (size_t i = 1; i < memrefs.size(); ++i)
+    for (size_t j = 0; j < i; ++j) {
+      if (!memrefs[i].written && !memrefs[j].written)
+        continue;
+      Range a = rangeOf(memrefs[i]), b = rangeOf(memrefs[j]);
+      if (a.handle == b.handle && std::max(a.begin, b.begin) < std::min(a.end, b.end))
+        return false;
+    }
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// ValueProfile
+//===----------------------------------------------------------------------===//
+
+void ValueProfile::Candidate::add(uint64_t seen) {
+  if (seen == value && votes) {
+    ++votes;
+    ++met;
+  } else if (votes == 0) {
+    value = seen;
+    votes = met = 1;
+  } else {
+    --votes;
+  }
+}
+
+void ValueProfile::add(const InstanceLayout &layout, const abi::Slot *first,
+                       std::span<const abi::BufferEntry> buffers) {
+  if (count == MaxSamples)
+    *this = {};
+  arguments.resize(layout.args.size());
+  ++count;
+  const uint32_t *offset = layout.words.data();
+  for (size_t i = 0; i < layout.args.size(); offset += layout.args[i++].words()) {
+    const ArgType &type = layout.args[i];
+    Argument &argument = arguments[i];
+    auto word = [&](uint32_t at) { return uint64_t(InstanceLayout::load(first, offset[at])); };
+    if (type.kind == ArgType::Scalar) {
+      argument.value.add(type.words() == 2 ? word(0) | word(1) << 32 : word(0));
+      continue;
+    }
+    bool view = type.kind == ArgType::View;
+    uint64_t extent = view ? word(2) : buffers[word(0)].bytes / elementBytes(type.element);
+    argument.value.add(extent);
+    argument.extents |= extent;
+    argument.offsets |= view ? word(1) : 0;
+  }
+}
+
+/// The largest power of two, up to 'limit', that divides every number of which 'bits' is the or.
+static uint64_t alignmentOf(uint64_t bits, uint64_t limit) {
+  return std::min(bits ? uint64_t(1) << std::countr_zero(bits) : limit, limit);
+}
+
+Specialization ValueProfile::propose(const InstanceLayout &layout) const {
+  Specialization facts(layout.args.size());
+  if (count < MinSamples)
+    return {};
+  for (size_t i = 0; i < facts.size(); ++i) {
+    const ArgType &type = layout.args[i];
+    const Argument &argument = arguments[i];
+    bool constant = argument.value.met >= MinShare * count;
+    if (type.kind == ArgType::Scalar) {
+      if (constant)
+        facts[i].constant = argument.value.value;
+      continue;
+    }
+    if (constant)
+      facts[i].extent = argument.value.value;
+    else
+      facts[i].multiple = alignmentOf(argument.extents, MaxAlignment);
+    if (type.kind == ArgType::View)
+      facts[i].aligned = alignmentOf(argument.offsets, MaxAlignment);
+  }
+  return facts == Specialization(facts.size()) ? Specialization() : facts;
+}
+
+} // namespace mk
