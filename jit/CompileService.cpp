@@ -73,13 +73,8 @@ struct Job {
   }
 };
 
-/// Calls that are made when the lock is gone.
+/// Answers that are given when the lock is gone.
 using Calls = std::vector<std::function<void()>>;
-void make(Calls &calls) {
-  for (auto &call : calls)
-    call();
-  calls.clear();
-}
 } // namespace
 
 class CompileService::Impl {
@@ -100,7 +95,7 @@ public:
   /// Gets the backend ready; false when it cannot be, or the service ends. Takes the lock.
   bool prepare(Worker &worker);
   /// Compilation is in this process from now on. Locked.
-  void leaveIsolation(const Error &why, Calls &calls);
+  void leaveIsolation(const Error &why);
   /// The hottest job that waits, or null. Locked.
   std::shared_ptr<Job> take();
   void run(Worker &worker, const std::shared_ptr<Job> &job);
@@ -111,10 +106,13 @@ public:
   std::optional<FaultInjection> nextFault(const CompileRequest &request);
   std::chrono::milliseconds deadlineOf(const CompileRequest &request) const;
 
+  /// Tells what happened and gives the answers. Not locked.
+  void make(Calls &calls);
+
   // Locked.
   std::shared_ptr<Job> find(const CacheKey &key) const;
   void remove(const Job &job);
-  void note(CompileEvent event, Calls &calls);
+  void note(CompileEvent event);
   CompileEvent eventOf(CompileEvent::Kind kind, const Job &job) const;
   void answer(Job &job, const Expected<KernelCode> &code, Calls &calls);
 
@@ -144,6 +142,9 @@ public:
   };
   std::deque<Death> deaths;
   std::deque<CompileEvent> ring;
+  /// What onEvent has not seen yet. Told in order, so by one thread at a time.
+  std::deque<CompileEvent> untold;
+  std::mutex tellMutex;
   CompileServiceStats stats;
 
   std::mutex hostMutex;
@@ -179,13 +180,31 @@ CompileEvent CompileService::Impl::eventOf(CompileEvent::Kind kind, const Job &j
   return event;
 }
 
-void CompileService::Impl::note(CompileEvent event, Calls &calls) {
+void CompileService::Impl::note(CompileEvent event) {
   event.time = Clock::now();
   if (options.onEvent)
-    calls.push_back([this, event] { options.onEvent(event); });
+    untold.push_back(event);
   if (ring.size() == keptEvents)
     ring.pop_front();
   ring.push_back(std::move(event));
+}
+
+void CompileService::Impl::make(Calls &calls) {
+  if (options.onEvent) {
+    std::lock_guard order(tellMutex);
+    while (true) {
+      std::unique_lock lock(mutex);
+      if (untold.empty())
+        break;
+      CompileEvent event = std::move(untold.front());
+      untold.pop_front();
+      lock.unlock();
+      options.onEvent(event);
+    }
+  }
+  for (auto &call : calls)
+    call();
+  calls.clear();
 }
 
 void CompileService::Impl::answer(Job &job, const Expected<KernelCode> &code, Calls &calls) {
@@ -253,7 +272,7 @@ bool CompileService::Impl::prepare(Worker &worker) {
       died.kind = CompileEvent::WorkerDied;
       died.reason = "it ended while it had nothing to do";
       died.error = ErrorCode::CompilerDied;
-      note(std::move(died), calls);
+      note(std::move(died));
     }
     if (stopping)
       return false;
@@ -271,14 +290,14 @@ bool CompileService::Impl::prepare(Worker &worker) {
       CompileEvent ready;
       ready.kind = CompileEvent::WorkerReady;
       ready.took = Clock::now() - begin;
-      note(std::move(ready), calls);
+      note(std::move(ready));
       lock.unlock();
       make(calls);
       return true;
     }
     // Never got to see the ISA, so it is not to blame.
     if (worker.process && !worker.process->hasEverAnswered() && options.isolation == Isolation::Preferred) {
-      leaveIsolation(started.error(), calls);
+      leaveIsolation(started.error());
       worker.process = nullptr;
       worker.backend = createInProcessBackend(bytecode, options.compiler);
       lock.unlock();
@@ -290,15 +309,17 @@ bool CompileService::Impl::prepare(Worker &worker) {
     died.kind = CompileEvent::WorkerDied;
     died.reason = started.error().message;
     died.error = started.error().code;
-    note(std::move(died), calls);
-    // Without a compiler nothing that waits will be compiled soon.
-    if (auto job = take()) {
+    note(std::move(died));
+    // An accident, or is there no compiler at all? Then nothing that waits will be compiled soon.
+    bool isLasting = attempt > 1 || started.error().code == ErrorCode::Unsupported;
+    auto job = isLasting && llvm::none_of(workers, [](auto &other) { return other->isReady; }) ? take() : nullptr;
+    if (job) {
       remove(*job);
       ++stats.failed;
       CompileEvent failed = eventOf(CompileEvent::Failed, *job);
       failed.reason = started.error().message;
       failed.error = started.error().code;
-      note(std::move(failed), calls);
+      note(std::move(failed));
       answer(*job, tl::unexpected(started.error()), calls);
     }
     lock.unlock();
@@ -311,14 +332,14 @@ bool CompileService::Impl::prepare(Worker &worker) {
   return true;
 }
 
-void CompileService::Impl::leaveIsolation(const Error &why, Calls &calls) {
+void CompileService::Impl::leaveIsolation(const Error &why) {
   if (!std::exchange(stats.isolated, false))
     return;
   CompileEvent event;
   event.kind = CompileEvent::NotIsolated;
   event.reason = why.message;
   event.error = why.code;
-  note(std::move(event), calls);
+  note(std::move(event));
 }
 
 void CompileService::Impl::serve(Worker &worker) {
@@ -329,7 +350,6 @@ void CompileService::Impl::serve(Worker &worker) {
     process = std::make_unique<WorkerProcess>(program, options.compiler, options.workerMemory);
     spawned = process->spawn();
   }
-  Calls calls;
   {
     std::unique_lock lock(mutex);
     if (!spawned && !startError)
@@ -376,7 +396,7 @@ void CompileService::Impl::run(Worker &worker, const std::shared_ptr<Job> &job) 
     job->startedAt = Clock::now();
     CompileEvent event = eventOf(CompileEvent::Started, *job);
     event.waited = job->startedAt - job->queuedAt;
-    note(std::move(event), calls);
+    note(std::move(event));
   }
   make(calls);
 
@@ -401,7 +421,7 @@ void CompileService::Impl::run(Worker &worker, const std::shared_ptr<Job> &job) 
     died.what = job->what;
     died.reason = code.error().message;
     died.error = ErrorCode::CompilerDied;
-    note(std::move(died), calls);
+    note(std::move(died));
     if (worker.backend->hasCrashed()) {
       auto death = llvm::find_if(deaths, [&](const Death &death) { return death.key == job->key; });
       if (death == deaths.end()) {
@@ -421,7 +441,7 @@ void CompileService::Impl::run(Worker &worker, const std::shared_ptr<Job> &job) 
     replaced.what = job->what;
     replaced.reason = code.error().message;
     replaced.error = code.error().code;
-    note(std::move(replaced), calls);
+    note(std::move(replaced));
   }
   // A worker may have died before it saw the job. Without an interpreter nothing runs, so an accident gets a second
   // chance; and so does a job that somebody joined when it had been given up.
@@ -434,7 +454,7 @@ void CompileService::Impl::run(Worker &worker, const std::shared_ptr<Job> &job) 
   if (isAgain) {
     job->running = false;
     job->queuedAt = Clock::now();
-    note(eventOf(CompileEvent::Queued, *job), calls);
+    note(eventOf(CompileEvent::Queued, *job));
     wake.notify_all();
   } else {
     remove(*job);
@@ -462,7 +482,7 @@ void CompileService::Impl::run(Worker &worker, const std::shared_ptr<Job> &job) 
       event.error = code.error().code;
     }
     if (!isCancelled)
-      note(std::move(event), calls);
+      note(std::move(event));
     answer(*job, code, calls);
   }
   bool isOld = worker.isReady && worker.backend->age() >= options.workerLifetime;
@@ -471,7 +491,7 @@ void CompileService::Impl::run(Worker &worker, const std::shared_ptr<Job> &job) 
     CompileEvent replaced;
     replaced.kind = CompileEvent::WorkerReplaced;
     replaced.reason = "it compiled " + std::to_string(worker.backend->age()) + " kernels";
-    note(std::move(replaced), calls);
+    note(std::move(replaced));
     worker.isReady = false;
   }
   lock.unlock();
@@ -566,20 +586,20 @@ Expected<std::unique_ptr<CompileService>> CompileService::create(std::string_vie
   if (!front)
     return tl::unexpected(front.error());
   std::string bytecode = (*front)->bytecode();
-  Calls calls;
   {
     std::unique_lock lock(self.mutex);
     self.wake.wait(lock, [&] { return self.starting == 0; });
     if (self.startError && self.options.isolation == Isolation::Required)
       return tl::unexpected(*self.startError);
     if (self.startError || !program)
-      self.leaveIsolation(self.startError ? *self.startError : program.error(), calls);
+      self.leaveIsolation(self.startError ? *self.startError : program.error());
     self.front = std::move(*front);
     self.bytecode = std::move(bytecode);
     self.open = true;
   }
   self.wake.notify_all();
-  make(calls);
+  Calls none;
+  self.make(none);
   return service;
 }
 
@@ -601,12 +621,13 @@ CompileService::~CompileService() {
     });
   }
   impl->wake.notify_all();
-  make(calls);
+  impl->make(calls);
   for (auto &worker : impl->workers)
     worker->thread.join();
 }
 
 const Isa &CompileService::isa() const { return impl->front->isa(); }
+std::string CompileService::source() const { return impl->front->text(); }
 
 CodeProvider::RequestId CompileService::request(const CompileRequest &request, double priority, Done done) {
   Impl &self = *impl;
@@ -630,9 +651,9 @@ CodeProvider::RequestId CompileService::request(const CompileRequest &request, d
     event.priority = priority;
     event.reason = error.message;
     event.error = error.code;
-    self.note(std::move(event), calls);
+    self.note(std::move(event));
     lock.unlock();
-    make(calls);
+    self.make(calls);
     done(tl::unexpected(std::move(error)));
     return id;
   };
@@ -656,9 +677,9 @@ CodeProvider::RequestId CompileService::request(const CompileRequest &request, d
         event.request = id;
         event.what = self.front->describe(request);
         event.priority = priority;
-        self.note(std::move(event), calls);
+        self.note(std::move(event));
         lock.unlock();
-        make(calls);
+        self.make(calls);
         done(std::move(code));
         return id;
       }
@@ -680,9 +701,9 @@ CodeProvider::RequestId CompileService::request(const CompileRequest &request, d
   if (std::shared_ptr<Job> job = self.find(*key)) {
     ++self.stats.joined;
     job->waiters.push_back({id, priority, std::move(done)});
-    self.note(self.eventOf(CompileEvent::Joined, *job), calls);
+    self.note(self.eventOf(CompileEvent::Joined, *job));
     lock.unlock();
-    make(calls);
+    self.make(calls);
     return id;
   }
   size_t waiting = 0;
@@ -706,7 +727,7 @@ CodeProvider::RequestId CompileService::request(const CompileRequest &request, d
     event.reason = "hotter requests wait for " + std::to_string(self.options.workers) + " workers already";
     event.error = ErrorCode::Busy;
     self.answer(*coldest, makeError(ErrorCode::Busy, event.reason), calls);
-    self.note(std::move(event), calls);
+    self.note(std::move(event));
   }
   auto job = std::make_shared<Job>();
   job->request = request;
@@ -716,11 +737,11 @@ CodeProvider::RequestId CompileService::request(const CompileRequest &request, d
   job->first = id;
   job->queuedAt = Clock::now();
   job->waiters.push_back({id, priority, std::move(done)});
-  self.note(self.eventOf(CompileEvent::Queued, *job), calls);
+  self.note(self.eventOf(CompileEvent::Queued, *job));
   self.jobs.push_back(std::move(job));
   lock.unlock();
   self.wake.notify_all();
-  make(calls);
+  self.make(calls);
   return id;
 }
 
@@ -743,7 +764,7 @@ void CompileService::cancel(RequestId id) {
     CompileEvent event = impl->eventOf(CompileEvent::Cancelled, *job);
     event.request = id;
     event.priority = waiter->priority;
-    impl->note(std::move(event), calls);
+    impl->note(std::move(event));
     calls.push_back(
         [done = std::move(waiter->done)] { done(makeError(ErrorCode::Cancelled, "the request was cancelled")); });
     job->waiters.erase(waiter);
@@ -759,7 +780,7 @@ void CompileService::cancel(RequestId id) {
     break;
   }
   lock.unlock();
-  make(calls);
+  impl->make(calls);
 }
 
 CompileServiceStats CompileService::snapshot() const {

@@ -207,6 +207,14 @@ std::string Compiler::bytecode() const {
   return bytecodeOf(*impl->isaModule);
 }
 
+std::string Compiler::text() const {
+  std::lock_guard lock(impl->mutex);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  impl->isaModule->print(stream);
+  return text;
+}
+
 std::string Compiler::describe(const CompileRequest &request) const {
   auto isKnown = [&](uint32_t opcode) { return opcode < impl->isa.opcodes.size(); };
   switch (request.kind) {
@@ -376,9 +384,8 @@ static void miscompileOne(ModuleOp module) {
       {"arith.divf", "arith.mulf"},       {"arith.maximumf", "arith.minimumf"}, {"arith.minimumf", "arith.maximumf"},
       {"arith.maxnumf", "arith.minnumf"}, {"arith.minnumf", "arith.maxnumf"},   {"arith.addi", "arith.subi"},
       {"arith.subi", "arith.addi"},       {"arith.muli", "arith.addi"},         {"arith.andi", "arith.ori"},
-      {"arith.ori", "arith.andi"},        {"arith.xori", "arith.ori"},
-        {"arith.maxsi", "arith.minsi"},     {"arith.minsi", "arith.maxsi"},       {"arith.maxui", "arith.minui"},
-        {"arith.minui", "arith.maxui"}};
+      {"arith.ori", "arith.andi"},        {"arith.xori", "arith.ori"},          {"arith.maxsi", "arith.minsi"},
+      {"arith.minsi", "arith.maxsi"},     {"arith.maxui", "arith.minui"},       {"arith.minui", "arith.maxui"}};
   module.walk([&](Operation *op) {
     // Indices are left alone: the result would not be wrong values, but wrong addresses.
     if (op->getNumResults() != 1 || op->getResult(0).getType().isIndex())
@@ -517,15 +524,6 @@ mk::Expected<CompiledCode> Compiler::compile(const CompileRequest &request, Code
   return made;
 }
 
-CodeObject::Format Compiler::gpuFormat() {
-  static const CodeObject::Format format = [] {
-    auto version = CudaToolkit::find().assemblerVersion();
-    llvm::consumeError(version.takeError());
-    return version ? CodeObject::Format::Cubin : CodeObject::Format::Ptx;
-  }();
-  return format;
-}
-
 //===----------------------------------------------------------------------===//
 // Keys
 //===----------------------------------------------------------------------===//
@@ -556,26 +554,35 @@ static const std::string &hostProcessor() {
   return name;
 }
 
-/// What the CUDA toolkit contributes to code: libdevice and, to cubins, the assembler.
-static const std::string &toolkitId(bool assembled) {
-  static const std::array<std::string, 2> ids = [] {
-    CudaToolkit toolkit = CudaToolkit::find();
-    std::string library = "no libdevice", assembler = "no assembler";
-    if (auto path = toolkit.libdevice()) {
-      llvm::sys::fs::file_status status;
-      (void)llvm::sys::fs::status(*path, status);
-      library = *path + ' ' + std::to_string(status.getSize()) + ' ' +
-                std::to_string(status.getLastModificationTime().time_since_epoch().count());
-    } else {
+/// The parts of the CUDA toolkit that code for GPUs depends on.
+static const std::string &libdeviceId() {
+  static const std::string id = [] {
+    auto path = CudaToolkit::find().libdevice();
+    if (!path) {
       llvm::consumeError(path.takeError());
+      return std::string("none");
     }
-    if (auto version = toolkit.assemblerVersion())
-      assembler = *version;
-    else
-      llvm::consumeError(version.takeError());
-    return std::array{library, library + ", " + assembler};
+    llvm::sys::fs::file_status status;
+    (void)llvm::sys::fs::status(*path, status);
+    return *path + ' ' + std::to_string(status.getSize()) + ' ' +
+           std::to_string(status.getLastModificationTime().time_since_epoch().count());
   }();
-  return ids[assembled];
+  return id;
+}
+static constexpr char noAssembler[] = "none";
+static const std::string &assemblerId() {
+  static const std::string id = []() -> std::string {
+    auto version = CudaToolkit::find().assemblerVersion();
+    if (version)
+      return *version;
+    llvm::consumeError(version.takeError());
+    return noAssembler;
+  }();
+  return id;
+}
+
+CodeObject::Format Compiler::gpuFormat() {
+  return assemblerId() == noAssembler ? CodeObject::Format::Ptx : CodeObject::Format::Cubin;
 }
 
 const std::shared_ptr<const CacheKey::Shared> &Compiler::Impl::slice(std::optional<uint32_t> opcode) {
@@ -642,10 +649,14 @@ mk::Expected<CacheKey> Compiler::key(const CompileRequest &request, CodeObject::
     key.add("facts", facts);
   }
   key.add("format", stringifyCodeFormat(format));
-  if (request.target.kind == CodeTarget::Nvptx)
-    key.add("chip", request.target.chip).add("toolkit", toolkitId(format != CodeObject::Format::Ptx));
-  else
+  if (request.target.kind == CodeTarget::Nvptx) {
+    key.add("chip", request.target.chip).add("libdevice", libdeviceId());
+    // Found out only when it matters: that takes longer than all the rest.
+    if (format != CodeObject::Format::Ptx)
+      key.add("assembler", assemblerId());
+  } else {
     key.add("processor", hostProcessor());
+  }
   key.add("effort", request.effort == Effort::Quick ? "quick" : "full")
       .add("options", std::to_string(impl->options.optLevel) + (impl->options.guard ? " guard" : ""))
       .add("compiler", buildId())

@@ -14,7 +14,8 @@ using namespace mk::wire;
 std::string wire::pack(const Opening &opening) {
   const CompilerOptions &options = opening.options;
   Writer writer;
-  writer << options.optLevel << options.guard << options.verify << opening.memory << opening.bytecode;
+  writer << options.optLevel << options.guard << options.verify << opening.memory << opening.bytecode
+         << opening.target.kind << opening.target.chip << opening.format;
   return writer.take();
 }
 
@@ -23,7 +24,7 @@ std::optional<Opening> wire::unpackOpening(std::string_view payload) {
   Reader reader(payload);
   // The built-in opcodes are in the bytecode.
   reader >> opening.options.optLevel >> opening.options.guard >> opening.options.verify >> opening.memory >>
-      opening.bytecode;
+      opening.bytecode >> opening.target.kind >> opening.target.chip >> opening.format;
   return reader.isDone() ? std::optional(std::move(opening)) : std::nullopt;
 }
 
@@ -122,7 +123,9 @@ std::optional<Error> wire::unpackError(std::string_view payload) {
   Error error;
   Reader reader(payload);
   reader >> error.code >> error.message;
-  return reader.isDone() ? std::optional(std::move(error)) : std::nullopt;
+  return reader.isDone() && error.code >= ErrorCode::InvalidArgument && error.code <= ErrorCode::PackedArity
+             ? std::optional(std::move(error))
+             : std::nullopt;
 }
 
 std::string wire::frame(Type type, std::string_view payload) {

@@ -67,9 +67,11 @@ public:
   template <typename T>
     requires(std::is_arithmetic_v<T> || std::is_enum_v<T>)
   Reader &operator>>(T &value) {
-    value = T();
-    if (take(sizeof(value)))
-      std::memcpy(&value, taken.data(), sizeof(value));
+    // A bool has two values, whatever the byte.
+    std::conditional_t<std::is_same_v<T, bool>, uint8_t, T> raw{};
+    if (take(sizeof(raw)))
+      std::memcpy(&raw, taken.data(), sizeof(raw));
+    value = T(raw);
     return *this;
   }
   Reader &operator>>(std::string &text) {
@@ -109,6 +111,9 @@ struct Opening {
   CompilerOptions options;
   uint64_t memory = 0;
   std::string bytecode;
+  /// What it gets itself warm with.
+  CodeTarget target;
+  CodeObject::Format format = CodeObject::Format::HostObject;
 };
 std::string pack(const Opening &opening);
 std::optional<Opening> unpackOpening(std::string_view payload);

@@ -128,13 +128,13 @@ private:
 } // namespace
 
 /// Compiles something that nobody wants, so that what is done once is done.
-static void warmUp(Compiler &compiler) {
+static void warmUp(Compiler &compiler, const wire::Opening &opening) {
   const std::vector<OpcodeInfo> &opcodes = compiler.isa().opcodes;
   for (uint32_t opcode = 0; opcode < opcodes.size(); ++opcode) {
     if (!opcodes[opcode].promotable)
       continue;
-    (void)compiler.compile({.kind = CompileRequest::Opcode, .target = {}, .opcode = opcode},
-                           CodeObject::Format::HostObject);
+    (void)compiler.compile({.kind = CompileRequest::Opcode, .target = opening.target, .opcode = opcode},
+                           opening.format);
     return;
   }
 }
@@ -196,7 +196,7 @@ int mk::runWorker() {
   if (!connection.send(wire::Type::Opened, ""))
     return WorkerDone;
   if (connection.isIdle())
-    warmUp(*compiler);
+    warmUp(*compiler, *opening);
 
   while (auto frame = connection.receive()) {
     auto order = wire::unpackOrder(frame->payload);

@@ -65,7 +65,8 @@ Expected<std::string> WorkerProcess::findProgram(const std::string &asked) {
 }
 
 WorkerProcess::WorkerProcess(std::string program, const CompilerOptions &options, uint64_t memory)
-    : program(std::move(program)), opening{options, memory, {}}, interruption(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : program(std::move(program)), opening{.options = options, .memory = memory, .bytecode = {}, .target = {}},
+      interruption(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   // They are in the bytecode.
   opening.options.prelude = false;
 }
@@ -318,6 +319,9 @@ bool WorkerProcess::isReady() {
 Expected<CompiledCode> WorkerProcess::compile(const WorkOrder &order) {
   phase.reset();
   ++compilations;
+  // The next process will be asked for the like.
+  opening.target = order.request.target;
+  opening.format = order.format;
   // Processor time of before, such as of getting warm, does not count.
   Limits limits{Clock::now() + order.deadline * idleFactor, processorTime() + order.deadline};
   if (auto sent = send(wire::Type::Compile, wire::pack(order), limits); !sent)

@@ -28,43 +28,30 @@ static void buildBatchKernel(ModuleOp module, FunctionOpInterface op, const Twin
   KernelBuilder b(module, name.str(), scope, op.getLoc());
   Value table = b.arrayAt(b.param(abi::ParamInput), b.getI32Type());
 
-  // Where each word's column starts, in words, and the step to the next instance. Read once, before the items: stores
-  // of the bodies might touch the table as far as the compiler knows. They stay words of 32 bits, which take half the
-  // registers: the table has less than 4 GiB.
+  // Where each word's column starts, in words, and the step to the next instance: words of 32 bits, since the table has
+  // less than 4 GiB. In lane scope they are read once, before the items: stores of the bodies might touch the table as
+  // far as the compiler knows. A CTA has few items and much to do for each, for which it needs the registers.
   struct Column {
     Value start, step;
   };
-  auto wordAt = [&](Value place) { return b.load(table, b.toIndex(place)); };
   SmallVector<Column> columns;
-  unsigned words = 0;
-  for (Type type : op.getArgumentTypes())
-    words += argumentWords(type);
-  for (unsigned i = 0; i < words; ++i) {
+  auto readColumns = [&] {
     auto inWords = [&](unsigned at) -> Value {
       return arith::ShRUIOp::create(b, b.load(table, b.index(at)), b.i32(2));
     };
-    Value start = inWords(2 * i);
-    columns.push_back({start, inWords(2 * i + 1)});
-  }
-
-  // Most often all instances name the same buffers: then these are looked up once, not on the way to the data of each.
-  struct Rows {
-    Value isShared, base, bytes;
+    for (Type type : op.getArgumentTypes())
+      for (unsigned word = 0; word < argumentWords(type); ++word) {
+        Value start = inWords(2 * columns.size());
+        columns.push_back({start, inWords(2 * columns.size() + 1)});
+      }
   };
-  SmallVector<Rows> rows;
-  unsigned place = 0;
-  for (Type type : op.getArgumentTypes()) {
-    rows.emplace_back();
-    if (isa<MemRefType>(type)) {
-      Value handle = b.toIndex(wordAt(columns[place].start));
-      Value isShared = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, columns[place].step, b.i32(0));
-      rows.back() = {isShared, b.bufferField(handle, 0), b.bufferField(handle, 1)};
-    }
-    place += argumentWords(type);
-  }
+  if (scope == ScopeKind::Lane)
+    readColumns();
 
   auto items = DistributeOp::create(b, b.toIndex(b.param(abi::ParamItems)));
   b.setInsertionPointToStart(&items.getBody().front());
+  if (scope == ScopeKind::Block)
+    readColumns();
   Value item = arith::IndexCastUIOp::create(b, b.getI32Type(), items.getItem());
   SmallVector<Value> values;
   ArrayRef<Column> rest = columns;
@@ -72,20 +59,12 @@ static void buildBatchKernel(ModuleOp module, FunctionOpInterface op, const Twin
     SmallVector<Value> loaded;
     for (const Column &column : rest.take_front(argumentWords(type))) {
       Value distance = arith::MulIOp::create(b, item, column.step);
-      loaded.push_back(wordAt(arith::AddIOp::create(b, column.start, distance)));
+      loaded.push_back(b.load(table, b.toIndex(arith::AddIOp::create(b, column.start, distance))));
     }
     rest = rest.drop_front(loaded.size());
     if (auto memref = dyn_cast<MemRefType>(type)) {
-      auto row = scf::IfOp::create(b, {b.getI64Type(), b.getI64Type()}, rows[number].isShared, /*withElseRegion=*/true);
-      {
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToStart(row.thenBlock());
-        scf::YieldOp::create(b, ValueRange{rows[number].base, rows[number].bytes});
-        b.setInsertionPointToStart(row.elseBlock());
-        Value handle = b.toIndex(loaded[0]);
-        scf::YieldOp::create(b, ValueRange{b.bufferField(handle, 0), b.bufferField(handle, 1)});
-      }
-      values.push_back(b.decodeMemRef(memref, row.getResult(0), row.getResult(1), loaded));
+      Value handle = b.toIndex(loaded[0]);
+      values.push_back(b.decodeMemRef(memref, b.bufferField(handle, 0), b.bufferField(handle, 1), loaded));
       if (auto facts = op.getArgAttrOfType<FactsAttr>(number, "mk.facts")) {
         auto view = values.back().getDefiningOp<ViewOp>();
         view->setAttr("mk.facts", facts);

@@ -159,6 +159,9 @@ void Guard::versionLoops() {
       unsigned number = iv.getArgNumber();
       Value upper = loop.getUpperBound()[number];
       auto extent = upper.getDefiningOp<memref::DimOp>();
+      // Constants are for the range analysis.
+      if (getConstantIntValue(upper) && cast<MemRefType>(memref.getType()).hasStaticShape())
+        return;
       if (!matchPattern(loop.getLowerBound()[number], m_ConstantInt(&lower)) || !lower.isSignedIntN(32) ||
           lower.getSExtValue() + distance < 0 || !matchPattern(loop.getStep()[number], m_ConstantInt(&step)) ||
           !step.isStrictlyPositive() || step.sgt(maxStep) ||

@@ -144,23 +144,21 @@ static SmallVector<Value> placesFrom(ImplicitLocOpBuilder &b, Value first, Value
 static SmallVector<Value> forEachGroup(ImplicitLocOpBuilder &b, Value begin, Value end, Value step, unsigned width,
                                        ValueRange inits,
                                        function_ref<SmallVector<Value>(ValueRange, ValueRange)> body) {
-  // No subtraction may wrap around, wherever the bounds are.
-  Value rest = binary<arith::MulIOp>(b, step, constant(b, width - 1));
+  // In numbers of places, so that nothing wraps around, wherever the bounds are.
   Value span = binary<arith::SubIOp>(b, binary<arith::MaxSIOp>(b, begin, end), begin);
-  Value some = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, span, rest);
-  Value last = arith::SelectOp::create(b, some, binary<arith::SubIOp>(b, end, rest), begin);
-  SmallVector<Value> carried(inits);
-  carried.push_back(begin);
-  auto loop = scf::ForOp::create(b, begin, last, binary<arith::MulIOp>(b, step, constant(b, width)), carried);
+  Value groups = binary<arith::DivUIOp>(b, binary<arith::CeilDivUIOp>(b, span, step), constant(b, width));
+  Value stride = binary<arith::MulIOp>(b, step, constant(b, width));
+  Value last = binary<arith::AddIOp>(b, begin, binary<arith::MulIOp>(b, groups, stride));
+  auto loop = scf::ForOp::create(b, begin, last, stride, inits);
   keepRolled(loop);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
-  SmallVector<Value> places = placesFrom(b, loop.getInductionVar(), step, width + 1);
-  Value next = places.pop_back_val();
-  SmallVector<Value> results = body(places, loop.getRegionIterArgs().drop_back());
-  results.push_back(next);
-  scf::YieldOp::create(b, results);
-  return llvm::to_vector_of<Value>(loop.getResults());
+  SmallVector<Value> results = body(placesFrom(b, loop.getInductionVar(), step, width), loop.getRegionIterArgs());
+  if (!results.empty())
+    scf::YieldOp::create(b, results);
+  results.assign(loop.result_begin(), loop.result_end());
+  results.push_back(last);
+  return results;
 }
 
 /// Makes the loads that a loop's index alone decides for some iterations at once, where nothing is written meanwhile.
@@ -360,7 +358,8 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
   auto iteration = [&](Value place) { return cloneIteration(b, loop, space.inductionVars(b, place)); };
 
   if (hasTeam()) {
-    // Only the first warp reads partial results, and before a barrier: those of the reduction before are done with.
+    // Partial results of the reduction before are done with: only the first warp read them, before a barrier.
+
     // Combines the iterations at 'places', in their order, with what came before, if anything did.
     auto reduce = [&](ValueRange places, ValueRange before) {
       SmallVector<Value> sums(before);
@@ -375,8 +374,6 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
     };
     const unsigned width = iterationsAtOnce(loop);
     forEach(b, threadId(b), count, threadCount(b), [&](Value lane) {
-      SmallVector<Type> types(loop.getResultTypes());
-      types.push_back(b.getIndexType());
       SmallVector<Value> places = placesFrom(b, lane, lanes, width + 1);
       Value afterFirst = places.pop_back_val();
       // What is reduced, and the place where to go on.
@@ -385,6 +382,8 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
         state = reduce(lane, {});
         state.push_back(afterFirst);
       } else {
+        SmallVector<Type> types(loop.getResultTypes());
+        types.push_back(b.getIndexType());
         auto first = scf::IfOp::create(b, types, less(b, places.back(), space.count), /*withElseRegion=*/true);
         auto fill = [&](Block *block, ValueRange taken, Value next) {
           OpBuilder::InsertionGuard guard(b);
@@ -465,22 +464,24 @@ Value KernelLowering::combineLanesOfTeam(ImplicitLocOpBuilder &b, Region &combin
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(warp.thenBlock());
-    auto laneOf = [&](unsigned row) { return binary<arith::AddIOp>(b, thread, constant(b, row * warpSize)); };
     SmallVector<Value> sums;
     for (unsigned row = 0; row < abi::ReductionLanes / warpSize; ++row)
-      sums.push_back(memref::LoadOp::create(b, partials, laneOf(row)));
+      sums.push_back(
+          memref::LoadOp::create(b, partials, binary<arith::AddIOp>(b, thread, constant(b, row * warpSize))));
     auto add = [&](Value condition, Value &sum, Value other) {
       sum = choose(
           b, condition, sum.getType(), [&] { return combineValues(b, combine, sum, other); }, [&] { return sum; });
     };
+    auto hasLane = [&](unsigned distance) {
+      return less(b, binary<arith::AddIOp>(b, thread, constant(b, distance)), count);
+    };
     for (unsigned half = sums.size() / 2; half != 0; half /= 2)
       for (unsigned row = 0; row < half; ++row)
-        add(less(b, laneOf(row + half), count), sums[row], sums[row + half]);
+        add(hasLane((row + half) * warpSize), sums[row], sums[row + half]);
     for (unsigned distance = warpSize / 2; distance != 0; distance /= 2) {
       Value other = shuffleDown(b, sums[0], distance);
       Value mine = less(b, thread, constant(b, distance));
-      Value both = less(b, binary<arith::AddIOp>(b, thread, constant(b, distance)), count);
-      add(binary<arith::AndIOp>(b, mine, both), sums[0], other);
+      add(binary<arith::AndIOp>(b, mine, hasLane(distance)), sums[0], other);
     }
     auto first = scf::IfOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, thread, zero),
                                    /*withElseRegion=*/false);

@@ -22,54 +22,20 @@ static std::vector<uint32_t> workgroupSizes(const DeviceInfo &info) {
 }
 
 Dispatcher::Dispatcher(Device &device, CodeProvider &code, const IsaLayout &layout, const EngineOptions &options,
-                       DeviceMemory &memory, BufferTable &buffers, Promoter &promoter)
+                       DeviceMemory &memory, BufferTable &buffers, Promoter &promoter, Interpreters &interpreters)
     : device(device), code(code), layout(layout), options(options), buffers(buffers), promoter(promoter),
-      staging(device, memory), workgroupTuner(workgroupSizes(device.info()),
-                                              [this](auto sizes, auto costs) {
-                                                return this->options.policy.autotuneWorkgroupSize(
-                                                    sizes, costs, this->device.info().maxWorkgroupSize);
-                                              }),
+      interpreters(interpreters), staging(device, memory),
+      workgroupTuner(workgroupSizes(device.info()),
+                     [this](auto sizes, auto costs) {
+                       return this->options.policy.autotuneWorkgroupSize(sizes, costs,
+                                                                         this->device.info().maxWorkgroupSize);
+                     }),
       multiplierTuner({1, 2, 4},
                       [this](auto multipliers, auto costs) {
                         return this->options.policy.autotuneHitCapacityMultiplier(multipliers, costs);
                       }),
       units(code.isa(), layout, options.maxWindows, options.heatHalfLife),
-      manager(device, code, layout, this->options, memory, buffers, promoter, units) {}
-
-Expected<void> Dispatcher::loadInterpreter(Expected<KernelCode> code, Route route) {
-  if (!code)
-    return tl::unexpected(code.error());
-  Expected<std::shared_ptr<Kernel>> kernel = device.load(*code);
-  if (!kernel)
-    return tl::unexpected(kernel.error());
-  interpreters[size_t(route)].kernel = std::move(*kernel);
-  interpreters[size_t(route)].scope = code->scope;
-  if (route == Route::Lane || route == Route::Block)
-    manager.setInterpreter(Scope(route), interpreters[size_t(route)].kernel);
-  return {};
-}
-
-Expected<void> Dispatcher::loadInterpreters() {
-  const CodeTarget &target = device.info().target;
-  auto has = [&](auto holds) {
-    for (uint32_t dense = 0; dense < layout.size(); ++dense)
-      if (holds(layout[dense]))
-        return true;
-    return false;
-  };
-  for (Scope scope : {Scope::Lane, Scope::Block}) {
-    // Windows with a block opcode go to the block interpreter whole, so it is needed only when there is such an opcode.
-    if (!has([&](const OpcodeLayout &op) { return op.scope == scope; }))
-      continue;
-    if (Expected<void> loaded = loadInterpreter(
-            code.compile({.kind = CompileRequest::Interpreter, .target = target, .scope = scope}), Route(scope));
-        !loaded)
-      return loaded;
-  }
-  if (has([](const OpcodeLayout &op) { return op.route == Route::Packed; }))
-    return loadInterpreter(code.compile({.kind = CompileRequest::PackedInterpreter, .target = target}), Route::Packed);
-  return {};
-}
+      manager(device, code, layout, this->options, memory, buffers, promoter, interpreters, units) {}
 
 double Dispatcher::now() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - epoch).count();
@@ -106,7 +72,7 @@ void Dispatcher::route(const BatchView &batch) {
     return unit;
   };
   auto interpret = [&](Route route, uint32_t first, uint32_t length, bool emits, bool numbered) {
-    Interpreted &to = interpreters[size_t(route)];
+    Interpreted &to = interpreted[size_t(route)];
     to.firsts.push_back(first);
     to.slots += length;
     to.emits |= emits;
@@ -167,7 +133,7 @@ void Dispatcher::clearBatch() {
     variant->items.clear();
   met.clear();
   working.clear();
-  for (Interpreted &interpreter : interpreters) {
+  for (Interpreted &interpreter : interpreted) {
     interpreter.firsts.clear();
     interpreter.slots = 0;
     interpreter.emits = interpreter.numbered = false;
@@ -290,10 +256,11 @@ void Dispatcher::measure(const BatchResult &result) {
 std::vector<WorkList> Dispatcher::workLists() const {
   static constexpr const char *names[] = {"lane", "block", "packed"};
   std::vector<WorkList> lists;
-  for (size_t i = 0; i < std::size(interpreters); ++i) {
-    const Interpreted &from = interpreters[i];
+  for (size_t i = 0; i < std::size(interpreted); ++i) {
+    const Interpreted &from = interpreted[i];
+    const Interpreters::Interpreter &by = interpreters[Route(i)];
     if (!from.firsts.empty())
-      lists.push_back({Tier::Interpreter, names[i], from.kernel.get(), from.scope, from.firsts, from.slots, from.emits,
+      lists.push_back({Tier::Interpreter, names[i], by.kernel.get(), by.scope, from.firsts, from.slots, from.emits,
                        from.numbered, nullptr});
   }
   for (const Variant *variant : working) {
@@ -304,7 +271,7 @@ std::vector<WorkList> Dispatcher::workLists() const {
   // Launches run one after the other, so the fences see the others done, and each the ones before it.
   for (const uint32_t &fence : fences) {
     Scope scope = layout[layout.find(uint32_t(abi::Builtin::BatchFence))].scope;
-    lists.push_back({Tier::Interpreter, "fence", interpreters[size_t(scope)].kernel.get(), scope, std::span(&fence, 1),
+    lists.push_back({Tier::Interpreter, "fence", interpreters[Route(scope)].kernel.get(), scope, std::span(&fence, 1),
                      1, false, true, nullptr});
   }
   return lists;
@@ -384,7 +351,7 @@ Expected<void> Dispatcher::runOnBothTiers(const BatchView &batch, BatchResult &r
   std::vector<Variant *> suspects = std::exchange(working, {});
   for (const Variant *variant : suspects) {
     const CodeUnit &unit = variant->unit;
-    Interpreted &to = interpreters[size_t(unit.scope)];
+    Interpreted &to = interpreted[size_t(unit.scope)];
     to.firsts.insert(to.firsts.end(), variant->items.begin(), variant->items.end());
     std::sort(to.firsts.begin(), to.firsts.end());
     to.slots += variant->items.size() * unit.length;
@@ -434,11 +401,12 @@ Expected<BatchResult> Dispatcher::dispatch(const Job &job, const Backlog &backlo
   BatchView batch{job.ticket, job.slots, job.opcodes, start};
   {
     std::lock_guard lock(mutex);
+    bool better = interpreters.adopt();
     Expected<bool> changed = manager.prepare(batch);
     if (!changed)
       return tl::unexpected(changed.error());
     // What was measured was other code.
-    if (*changed) {
+    if (better || *changed) {
       workgroupTuner.forget();
       multiplierTuner.forget();
     }

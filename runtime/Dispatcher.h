@@ -23,10 +23,7 @@ namespace mk {
 class Dispatcher {
 public:
   Dispatcher(Device &device, CodeProvider &code, const IsaLayout &layout, const EngineOptions &options,
-             DeviceMemory &memory, BufferTable &buffers, Promoter &promoter);
-
-  /// Compiles and loads the interpreters that the ISA needs.
-  Expected<void> loadInterpreters();
+             DeviceMemory &memory, BufferTable &buffers, Promoter &promoter, Interpreters &interpreters);
 
   /// Runs a batch that was admitted. A policy that refuses it, or too little memory, is the batch's error; DeviceFailed
   /// is the end of the device.
@@ -40,15 +37,12 @@ public:
 private:
   /// Where the slots of one interpreter go.
   struct Interpreted {
-    std::shared_ptr<Kernel> kernel;
-    Scope scope = Scope::Lane;
     std::vector<uint32_t> firsts;
     uint64_t slots = 0;
     bool emits = false;
     bool numbered = false;
   };
 
-  Expected<void> loadInterpreter(Expected<KernelCode> code, Route route);
   double now() const;
   void route(const BatchView &batch);
   bool take(CodeUnit &unit, uint32_t first, std::span<const abi::Slot> slots);
@@ -71,11 +65,12 @@ private:
   const EngineOptions options;
   BufferTable &buffers;
   Promoter &promoter;
+  Interpreters &interpreters;
   Staging staging;
   const std::chrono::steady_clock::time_point epoch = std::chrono::steady_clock::now();
 
   /// By Route: lane, block, packed.
-  Interpreted interpreters[3];
+  Interpreted interpreted[3];
   /// Fences of the current batch.
   std::vector<uint32_t> fences;
 

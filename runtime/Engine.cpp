@@ -29,8 +29,8 @@ public:
        const EngineOptions &options)
       : device(std::move(ownedDevice)), code(std::move(ownedCode)), layout(std::move(ownedLayout)),
         memory(*device, options.memoryBudget), buffers(*device, memory), control(*device, buffers),
-        promotionOptions(options.promotion), promoter(*device, *code, promotionOptions),
-        dispatcher(*device, *code, layout, options, memory, buffers, promoter),
+        promotionOptions(options.promotion), interpreters(*device, *code), promoter(*device, *code, promotionOptions),
+        dispatcher(*device, *code, layout, options, memory, buffers, promoter, interpreters),
         saturatedWaves(options.policy.saturatedWaves) {}
 
   ~Impl() {
@@ -54,7 +54,7 @@ public:
   Expected<void> start(const EngineOptions &options) {
     if (Expected<void> created = control.create(options); !created)
       return created;
-    if (Expected<void> loaded = dispatcher.loadInterpreters(); !loaded)
+    if (Expected<void> loaded = interpreters.load(layout); !loaded)
       return loaded;
     thread = std::thread([this] { work(); });
     return {};
@@ -159,6 +159,10 @@ public:
   const Isa &isa() const { return code->isa(); }
   const DeviceInfo &deviceInfo() const { return device->info(); }
   Promoter &promotions() { return promoter; }
+  void waitForCode() {
+    interpreters.waitIdle();
+    promoter.waitIdle();
+  }
   const Dispatcher &dispatch() const { return dispatcher; }
   PriorityRequeueAccounting priorityAccounting() const {
     std::lock_guard lock(mutex);
@@ -279,6 +283,7 @@ private:
   BufferTable buffers;
   Control control;
   const PromotionOptions promotionOptions;
+  Interpreters interpreters;
   Promoter promoter;
   Dispatcher dispatcher;
 
@@ -367,7 +372,7 @@ Expected<Ticket> Engine::submit(const Batch &batch, const SubmitOptions &options
 Expected<bool> Engine::poll(Ticket ticket) { return impl->poll(ticket); }
 Expected<BatchResult> Engine::wait(Ticket ticket) { return impl->wait(ticket); }
 
-void Engine::waitForPromotions() { impl->promotions().waitIdle(); }
+void Engine::waitForPromotions() { impl->waitForCode(); }
 std::vector<Promotion> Engine::promotions() const { return impl->promotions().list(); }
 std::vector<PromotionEvent> Engine::promotionEvents() const { return impl->promotions().events(); }
 std::vector<HeatRow> Engine::heat() const { return impl->dispatch().heat(); }

@@ -200,7 +200,7 @@ Expected<bool> PromotionManager::checkCandidate(Variant &variant, const BatchVie
   const CodeUnit &unit = variant.unit;
   std::span<const abi::BufferEntry> rows = buffers.rows();
   TierCheck check(device, memory, buffers.deviceAddress(), rows);
-  const Kernel *interpreter = interpreters[size_t(unit.scope)].get();
+  const Kernel *interpreter = interpreters[Route(unit.scope)].kernel.get();
   uint32_t agreed = 0;
   bool tooLarge = false;
   for (uint32_t first : findInstances(unit, batch, CheckedInstances)) {
@@ -268,7 +268,7 @@ Expected<void> PromotionManager::blame(const BatchView &batch, std::span<Variant
       std::span<const abi::Slot> instance = batch.slots.subspan(variant->items[i], unit.length);
       Expected<TierCheck::Outcome> outcome =
           check.run(unit, instance, singleItem(unit, variant->kernel.get(), variant->scope, false),
-                    singleItem(unit, interpreters[size_t(unit.scope)].get(), unit.scope, true));
+                    singleItem(unit, interpreters[Route(unit.scope)].kernel.get(), unit.scope, true));
       if (!outcome)
         return tl::unexpected(outcome.error());
       if (outcome->difference.empty())

@@ -15,6 +15,7 @@
 #define MK_RUNTIME_PROMOTIONMANAGER_H
 
 #include "BufferTable.h"
+#include "Interpreters.h"
 #include "Promoter.h"
 #include "TierCheck.h"
 #include "Trial.h"
@@ -39,12 +40,10 @@ public:
   static constexpr double RateHalfLife = 0.1;
 
   PromotionManager(Device &device, CodeProvider &code, const IsaLayout &layout, const EngineOptions &options,
-                   DeviceMemory &memory, BufferTable &buffers, Promoter &promoter, UnitTable &units)
+                   DeviceMemory &memory, BufferTable &buffers, Promoter &promoter, const Interpreters &interpreters,
+                   UnitTable &units)
       : device(device), code(code), layout(layout), engineOptions(options), options(options.promotion), memory(memory),
-        buffers(buffers), promoter(promoter), units(units) {}
-
-  /// The interpreter of a scope, which candidates are checked against.
-  void setInterpreter(Scope scope, std::shared_ptr<Kernel> kernel) { interpreters[size_t(scope)] = std::move(kernel); }
+        buffers(buffers), promoter(promoter), interpreters(interpreters), units(units) {}
 
   /// Before a batch is routed: takes what has been compiled, checks it, and settles which variants take part. True when
   /// other code runs from now on. An error is the device's.
@@ -104,8 +103,9 @@ private:
   DeviceMemory &memory;
   BufferTable &buffers;
   Promoter &promoter;
+  /// What candidates are checked against.
+  const Interpreters &interpreters;
   UnitTable &units;
-  std::shared_ptr<Kernel> interpreters[2];
 
   uint64_t batches = 0;
   double lastReview = 0;

@@ -96,8 +96,8 @@ mk.opcode @histogram code(67) scope(block) (%keys: !vi, %counts: !vi) {
   mk.return
 }
 
-// Runs an automaton of at most 32 states over the strings of a tile, from state 0, and writes where each ends. A byte
-// stands for its class, of which there are 16. Byte k of string s is text[k * strings + s].
+// Runs an automaton of at most 32 states over the 256 strings of a tile, from state 0, and writes where each ends. A byte
+// stands for its class, of which there are 16. Byte k of string s is text[256 * k + s].
 mk.opcode @dfa code(68) scope(block) (%text: !vb, %classes: memref<?xi8>, %table: memref<?xi8>, %final: !vb) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -117,9 +117,8 @@ mk.opcode @dfa code(68) scope(block) (%text: !vb, %classes: memref<?xi8>, %table
     memref.store %high, %next_of[%j] : memref<512xi8>
   }
   %n = memref.dim %text, %c0 : !vb
-  %strings = memref.dim %final, %c0 : !vb
-  scf.parallel (%s) = (%c0) to (%strings) step (%c1) {
-    %end = scf.for %at = %s to %n step %strings iter_args(%state = %start) -> (i8) {
+  scf.parallel (%s) = (%c0) to (%c256) step (%c1) {
+    %end = scf.for %at = %s to %n step %c256 iter_args(%state = %start) -> (i8) {
       %byte = memref.load %text[%at] : !vb
       %b = arith.index_castui %byte : i8 to index
       %class = memref.load %class_of[%b] : memref<256xi8>

@@ -305,7 +305,7 @@ int main(int argc, char **argv) {
     else {
       std::printf("usage: mk-kernels [--device=auto|host|cuda:N] [--rounds=N] [--elements=N] [--only=NAME] "
                   "[--hand=kernels.ptx] [--sources=DIR]\n"
-                  "  --elements a multiple of 32768 (default 2^25 on a GPU, 2^18 on the host)\n"
+                  "  --elements a multiple of 32768, for 8 tiles or more (default 2^25 on a GPU, 2^18 on the host)\n"
                   "  --only     one kernel: saxpy, chain, dot, stencil, histogram or dfa\n"
                   "  --hand     PTX of kernels.cu, to measure kernels written by hand beside ours\n"
                   "  --sources  where kernels.mlir is (default: the source tree)\n");

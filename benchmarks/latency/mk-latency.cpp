@@ -248,8 +248,11 @@ struct Case {
   bool interpreter;
   double ptxGoal, cubinGoal;
 };
-constexpr Case cases[] = {
-    {"saxpy", false, 0.15, 0.42}, {"chain", false, 0.15, 0.42}, {"interpreter", true, 0.35, 0.70}};
+constexpr Case cases[] = {{"saxpy", false, 0.15, 0.42},
+                          {"chain", false, 0.15, 0.42},
+                          {"interpreter", true, 0.35, 0.70},
+                          {"saxpy-tiles", false, 0.15, 0.42},
+                          {"chain-tiles", false, 0.15, 0.42}};
 constexpr double linkGoal = 1e-3;
 
 int main(int argc, char **argv) {

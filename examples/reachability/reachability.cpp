@@ -33,7 +33,7 @@ struct Options {
   std::string device = "auto";
   uint32_t repeat = 1;
   uint32_t block = 256;
-  bool promote = true;
+  mk::JitMode jit = mk::JitMode::On;
   bool waitForPromotions = false;
   bool isCsv = false, isJson = false;
   bool isList = false;
@@ -57,7 +57,8 @@ this machine (an edge from a package to each that could satisfy a dependency).
   --device=DEVICE      auto, host or cuda:N (auto: the first GPU, else the CPU)
   --repeat=N           search N times, so that the opcode gets hot (1)
   --block=N            edges for each slot (256)
-  --no-promote         leave everything to the interpreter
+  --jit=MODE           compiled code: off, on (when it pays and is faster; the default) or
+                       always (as soon as the opcode is hot)
   --wait-for-promotions  after each search, wait until nothing is being compiled
   --list               print the nodes that were reached, one in a line
   --csv, --json        for machines: a row for each wave, or one object
@@ -109,7 +110,6 @@ static Expected<Options> parseOptions(int argc, char **argv) {
     for (const Flag &flag : {Flag{"--debian", options.isDebian, true},
                              {"--recommends", options.debian.recommends, true},
                              {"--reverse", options.debian.reverse, true},
-                             {"--no-promote", options.promote, false},
                              {"--wait-for-promotions", options.waitForPromotions, true},
                              {"--list", options.isList, true},
                              {"--csv", options.isCsv, true},
@@ -137,7 +137,11 @@ static Expected<Options> parseOptions(int argc, char **argv) {
       options.debian.status = *value;
     else if (isOption("--device"))
       options.device = *value;
-    else if (isOption("--repeat") || isOption("--block")) {
+    else if (isOption("--jit")) {
+      if (*value != "off" && *value != "on" && *value != "always")
+        return invalid("--jit: found '" + *value + "', expected off, on or always");
+      options.jit = *value == "off" ? mk::JitMode::Off : *value == "on" ? mk::JitMode::On : mk::JitMode::Always;
+    } else if (isOption("--repeat") || isOption("--block")) {
       std::optional<uint64_t> number = parseNumber(*value);
       if (!number || *number < 1 || *number > 100000)
         return invalid(name + ": found '" + *value + "', expected a number from 1 to 100000");
@@ -336,7 +340,7 @@ static Expected<ExitCode> run(const Options &options) {
 
   OpenOptions engineOptions;
   engineOptions.device = options.device;
-  engineOptions.promotion.mode = options.promote ? mk::JitMode::On : mk::JitMode::Off;
+  engineOptions.promotion.mode = options.jit;
   Expected<std::unique_ptr<Searcher>> searcher = Searcher::open(*graph, engineOptions, options.block);
   if (!searcher)
     return tl::unexpected<Error>(searcher.error());

@@ -104,3 +104,66 @@ mk.opcode @flags code(64) scope(lane) (%x: memref<?xf32>, %i: index, %f: f32, %k
   mk.fault user(1) detail %t
   mk.return
 }
+
+// -----
+
+// Memory that a loop fills before anything else uses it needs no zeros; what it fills in part does.
+// CHECK-LABEL: mk.opcode @filled
+// CHECK: memref.alloca() : memref<8xi32>
+// CHECK-NEXT: scf.parallel (%[[I:.*]]) =
+// CHECK-NEXT: %[[J:.*]] = arith.addi %[[I]]
+// CHECK-NEXT: memref.store %{{.*}}, %{{.*}}[%[[I]]]
+// CHECK-NEXT: memref.store %{{.*}}, %{{.*}}[%[[J]]]
+mk.opcode @filled code(64) scope(block) (%v: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %m = memref.alloca() : memref<8xi32>
+  scf.parallel (%i) = (%c0) to (%c4) step (%c1) {
+    %j = arith.addi %i, %c4 : index
+    memref.store %v, %m[%i] : memref<8xi32>
+    memref.store %v, %m[%j] : memref<8xi32>
+  }
+  mk.return
+}
+
+// -----
+
+// CHECK-LABEL: mk.opcode @filled_in_part
+// CHECK-SAME: (%[[V:.*]]: i32)
+// CHECK: scf.parallel
+// CHECK: memref.store %c0_i32
+// CHECK: scf.parallel
+// CHECK: memref.store %[[V]]
+mk.opcode @filled_in_part code(64) scope(block) (%v: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %m = memref.alloca() : memref<8xi32>
+  scf.parallel (%i) = (%c0) to (%c4) step (%c1) {
+    memref.store %v, %m[%i] : memref<8xi32>
+  }
+  mk.return
+}
+
+// -----
+
+// Nor is it enough that a loop fills what was looked at before.
+// CHECK-LABEL: mk.opcode @seen_before
+// CHECK-SAME: (%[[V:.*]]: i32
+// CHECK: scf.parallel
+// CHECK: memref.store %c0_i32
+// CHECK: memref.load
+// CHECK: scf.parallel
+mk.opcode @seen_before code(64) scope(block) (%v: i32, %out: memref<?xi32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %m = memref.alloca() : memref<8xi32>
+  %w = memref.load %m[%c1] : memref<8xi32>
+  memref.store %w, %out[%c0] : memref<?xi32>
+  scf.parallel (%i) = (%c0) to (%c8) step (%c1) {
+    memref.store %v, %m[%i] : memref<8xi32>
+  }
+  mk.return
+}

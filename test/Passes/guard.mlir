@@ -56,6 +56,58 @@ mk.opcode @proved code(64) scope(block) (%x: memref<?xf32>, %z: memref<?xf32>) {
 
 // -----
 
+// Neighbours too: what the farthest one needs is compared once.
+// CHECK-LABEL: mk.opcode @neighbours
+// CHECK-SAME: (%[[X:.*]]: memref<?xf32>, %[[Z:.*]]: memref<?xf32>)
+// CHECK: %[[N:.*]] = memref.dim %[[Z]]
+// CHECK: %[[M:.*]] = memref.dim %[[X]]
+// CHECK: %[[ROOM:.*]] = arith.subi %[[M]], %c2
+// CHECK: %[[OK:.*]] = arith.cmpi sle, %[[N]], %[[ROOM]]
+// CHECK: scf.if %[[OK]]
+// CHECK-NEXT: scf.parallel
+// CHECK-NOT: scf.if
+// CHECK-COUNT-2: memref.load %[[X]]
+// CHECK: } else {
+// CHECK: scf.parallel
+// CHECK-COUNT-2: mk.fault buffer_bounds
+mk.opcode @neighbours code(64) scope(block) (%x: memref<?xf32>, %z: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %z, %c0 : memref<?xf32>
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %j = arith.addi %i, %c1 : index
+    %k = arith.addi %j, %c1 : index
+    %u = memref.load %x[%j] : memref<?xf32>
+    %v = memref.load %x[%k] : memref<?xf32>
+    %s = arith.addf %u, %v : f32
+    memref.store %s, %z[%i] : memref<?xf32>
+  }
+  mk.return
+}
+
+// -----
+
+// A neighbour before the first element is checked where it is accessed.
+// CHECK-LABEL: mk.opcode @before
+// CHECK-NOT: arith.cmpi sle
+// CHECK: scf.parallel
+// CHECK: arith.cmpi ult
+// CHECK: mk.fault buffer_bounds
+mk.opcode @before code(64) scope(block) (%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %back = arith.constant -1 : index
+  %n = memref.dim %x, %c0 : memref<?xf32>
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %j = arith.addi %i, %back : index
+    %v = memref.load %x[%j] : memref<?xf32>
+    memref.store %v, %x[%i] : memref<?xf32>
+  }
+  mk.return
+}
+
+// -----
+
 // A lower bound that may be negative proves nothing.
 // CHECK-LABEL: mk.opcode @negative_start
 // CHECK: scf.for

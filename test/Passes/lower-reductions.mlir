@@ -3,28 +3,48 @@
 // RUN: mk-opt %s --mk-build-kernels --convert-mk-to-gpu --split-input-file | FileCheck %s --check-prefix=GPU
 // RUN: mk-opt %s --mk-build-kernels --convert-mk-to-host --split-input-file | FileCheck %s --check-prefix=HOST
 
-// In block scope: 256 lanes. On the GPU a thread keeps the sum of a lane in a register; the sums meet in shared memory and
-// then in the registers of a warp. On the host the lanes of a row stand side by side.
+// In block scope: 256 lanes. On the GPU a thread keeps the sum of a lane in a register, and loads for four rows at once; the
+// sums of the lanes meet in the registers of a warp. On the host the lanes of a row stand side by side.
 // GPU-LABEL: gpu.func @mk_opcode_sum
 // GPU-SAME: workgroup(%[[P:[a-z0-9]*]] : memref<256xf32, #gpu.address_space<workgroup>>
-// GPU: gpu.barrier
+// GPU-SAME: %[[TOTAL:[a-z0-9]*]] : memref<1xf32, #gpu.address_space<workgroup>>
+// The first four rows, if there are so many.
 // GPU: scf.for %[[LANE:.*]] = %thread_id
-// GPU: %[[FIRST:.*]] = memref.load
-// GPU: %[[SUM:.*]] = scf.for %{{.*}} iter_args(%[[ACC:.*]] = %[[FIRST]])
+// GPU: %[[FIRST:.*]]:2 = scf.if
+// GPU: %[[V0:.*]] = memref.load
+// GPU: %[[V1:.*]] = memref.load
+// GPU: %[[V2:.*]] = memref.load
+// GPU: %[[V3:.*]] = memref.load
+// GPU: %[[S1:.*]] = arith.addf %[[V0]], %[[V1]]
+// GPU: %[[S2:.*]] = arith.addf %[[S1]], %[[V2]]
+// GPU: %[[S3:.*]] = arith.addf %[[S2]], %[[V3]]
+// GPU: scf.yield %[[S3]]
+// GPU: } else {
+// GPU: %[[ONE:.*]] = memref.load
+// GPU: scf.yield %[[ONE]]
+// Then as many more as there are, ...
+// GPU: %[[MOST:.*]] = scf.for %{{.*}} iter_args(%[[ACC:.*]] = %[[FIRST]]#0)
+// GPU-COUNT-4: memref.load
 // GPU: arith.addf %[[ACC]]
+// GPU-COUNT-3: arith.addf
+// ... and what is left.
+// GPU: %[[SUM:.*]] = scf.for %{{.*}} iter_args(%[[ACC2:.*]] = %[[MOST]])
+// GPU: memref.load
+// GPU: arith.addf %[[ACC2]]
 // GPU: memref.store %[[SUM]], %[[P]][%[[LANE]]]
 // GPU: gpu.barrier
-// GPU: scf.for
-// GPU: arith.shrui
-// GPU: memref.load %[[P]]
-// GPU: arith.addf
-// GPU: gpu.barrier
+// GPU-COUNT-8: memref.load %[[P]]
+// Lanes 128, 64 and 32 apart in registers, the others through shuffles.
+// GPU-COUNT-7: scf.if
 // GPU-COUNT-5: gpu.shuffle down
-// GPU: memref.store %{{.*}}, %[[P]]
+// GPU: memref.store %{{.*}}, %[[TOTAL]]
 // GPU: gpu.barrier
-// GPU: %[[LANE0:.*]] = memref.load %[[P]]
+// GPU: %[[LANE0:.*]] = memref.load %[[TOTAL]]
 // GPU: scf.if
 // GPU-NEXT: arith.addf %{{.*}}, %[[LANE0]]
+// The write waits for nothing: reading the total needs no barrier behind it.
+// GPU-NOT: gpu.barrier
+// GPU: memref.store
 // HOST-LABEL: func.func @mk_opcode_sum
 // HOST: %[[P:.*]] = memref.alloca() : memref<256xf32>
 // HOST: arith.minsi

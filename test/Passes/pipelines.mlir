@@ -15,7 +15,7 @@
 
 // CHECK-NOT: unrealized_conversion_cast
 // CHECK-NOT: {{(scf|memref|arith|mk|vector)\.[a-z]}}
-// NVVM: llvm.func @mk_interpreter_lane({{.*}}) attributes {gpu.kernel, nvvm.kernel}
+// NVVM: llvm.func @mk_interpreter_lane({{.*}}) attributes {gpu.kernel, nvvm.kernel, nvvm.maxntid = array<i32: 256>}
 // NVVM: llvm.func @mk_opcode_set
 // NVVM: llvm.func @mk_window_twice
 // HOST: llvm.func @mk_interpreter_lane(%{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64)

@@ -2,17 +2,16 @@
 
 !vf = memref<?xf32, strided<[1], offset: ?>>
 
-// Aligned views are taken four floats at a time, what is left over one at a time; the rest keeps the loop as it was.
+// Aligned views of a multiple of four floats are taken four at a time; the others keep the loop as it was.
 // CHECK-LABEL: mk.kernel @elementwise
 // CHECK: %[[X:.*]] = mk.view %{{.*}}[%[[OX:.*]]] size
 // CHECK: %[[Z:.*]] = mk.view %{{.*}}[%[[OZ:.*]]] size
-// CHECK: arith.ori %{{.*}}, %[[OX]]
-// CHECK: arith.ori %{{.*}}, %[[OZ]]
+// CHECK: %[[COUNT:.*]] = arith.maxsi
+// CHECK: %[[BITS:.*]] = arith.ori %[[COUNT]], %[[OX]]
+// CHECK: arith.ori %[[BITS]], %[[OZ]]
 // CHECK: %[[ALIGNED:.*]] = arith.cmpi eq
 // CHECK: scf.if %[[ALIGNED]] {
 // CHECK: scf.parallel (%[[STEP:.*]]) =
-// CHECK: %[[WHOLE:.*]] = arith.cmpi ult, %[[STEP]]
-// CHECK: scf.if %[[WHOLE]] {
 // CHECK: %[[A:.*]] = vector.load %[[X]][%[[AT:.*]]] {alignment = 16 : i64} : {{.*}}, vector<4xf32>
 // CHECK: %[[F:.*]] = vector.broadcast %{{.*}} : f32 to vector<4xf32>
 // CHECK: %[[S:.*]] = arith.addf %[[A]], %[[F]] : vector<4xf32>
@@ -20,11 +19,10 @@
 // CHECK: %[[R:.*]] = arith.select %[[C]], %[[S]], %{{.*}} : vector<4xi1>, vector<4xf32>
 // CHECK: vector.store %[[R]], %[[Z]][%[[AT]]] {alignment = 16 : i64}
 // CHECK: } else {
-// CHECK: memref.load %[[X]]
-// CHECK: memref.store %{{.*}}, %[[Z]]
-// CHECK: } else {
 // CHECK: scf.parallel
 // CHECK-NOT: vector.load
+// CHECK: memref.load %[[X]]
+// CHECK: memref.store %{{.*}}, %[[Z]]
 // CHECK: mk.return
 mk.kernel @elementwise scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %c0 = arith.constant 0 : index
@@ -48,7 +46,7 @@ mk.kernel @elementwise scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e:
   mk.return
 }
 
-// Loops that use the index, that read a neighbour, that mix element sizes or that contain branches stay.
+// Loops that use the index, that read what a neighbour writes, that mix element sizes or that contain branches stay.
 // CHECK-LABEL: mk.kernel @others
 // CHECK-NOT: vector.
 // CHECK: mk.return
@@ -100,6 +98,72 @@ mk.kernel @lane scope(lane) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f
   scf.parallel (%j) = (%c0) to (%n) step (%c1) {
     %v = memref.load %x[%j] : memref<?xi32>
     memref.store %v, %x[%j] : memref<?xi32>
+  }
+  mk.return
+}
+
+// Neighbours come from the same 16 bytes, or from those and the next, each read once.
+// CHECK-LABEL: mk.kernel @neighbours
+// CHECK: %[[X:.*]] = mk.view
+// CHECK: %[[Z:.*]] = mk.view
+// CHECK: scf.parallel
+// CHECK: %[[AT:.*]] = arith.muli
+// CHECK: %[[LOW:.*]] = vector.load %[[X]][%[[AT]]] {alignment = 16 : i64}
+// CHECK: %[[NEXT:.*]] = arith.addi %[[AT]], %c4
+// CHECK: %[[HIGH:.*]] = vector.load %[[X]][%[[NEXT]]] {alignment = 16 : i64}
+// CHECK: %[[ONE:.*]] = vector.shuffle %[[LOW]], %[[HIGH]] [1, 2, 3, 4]
+// CHECK-NOT: vector.load
+// CHECK: arith.addi %[[ONE]], %[[HIGH]] : vector<4xi32>
+// CHECK: vector.store %{{.*}}, %[[Z]][%[[AT]]]
+// CHECK: } else {
+mk.kernel @neighbours scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %n = arith.index_castui %items : i64 to index
+  mk.distribute (%i) to %n {
+    %x = mk.view %a size %n : memref<?xi32>
+    %z = mk.view %c size %n : memref<?xi32>
+    scf.parallel (%j) = (%c0) to (%n) step (%c1) {
+      %j1 = arith.addi %j, %c1 : index
+      %j4 = arith.addi %j1, %c3 : index
+      %u = memref.load %x[%j] : memref<?xi32>
+      %v = memref.load %x[%j1] : memref<?xi32>
+      %w = memref.load %x[%j4] : memref<?xi32>
+      %s = arith.addi %v, %w : i32
+      %t = arith.addi %s, %u : i32
+      memref.store %t, %z[%j] : memref<?xi32>
+    }
+  }
+  mk.return
+}
+
+// Atomics of four elements follow one load.
+// CHECK-LABEL: mk.kernel @counts
+// CHECK: %[[X:.*]] = mk.view
+// CHECK: %[[V:.*]] = vector.load %[[X]]
+// CHECK: %[[B:.*]] = arith.shrui %[[V]], %{{.*}} : vector<4xi32>
+// CHECK: %[[I:.*]] = arith.index_castui %[[B]] : vector<4xi32> to vector<4xindex>
+// CHECK: %[[I0:.*]] = vector.extract %[[I]][0]
+// CHECK: memref.atomic_rmw addi %{{.*}}[%[[I0]]]
+// CHECK: %[[I3:.*]] = vector.extract %[[I]][3]
+// CHECK: memref.atomic_rmw addi %{{.*}}[%[[I3]]]
+// CHECK: } else {
+mk.kernel @counts scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c24 = arith.constant 24 : i32
+  %one = arith.constant 1 : i32
+  %bins = memref.alloca() : memref<256xi32>
+  %n = arith.index_castui %items : i64 to index
+  mk.distribute (%i) to %n {
+    %x = mk.view %a size %n : memref<?xi32>
+    scf.parallel (%j) = (%c0) to (%n) step (%c1) {
+      %v = memref.load %x[%j] : memref<?xi32>
+      %h = arith.shrui %v, %c24 : i32
+      %b = arith.index_castui %h : i32 to index
+      %old = memref.atomic_rmw addi %one, %bins[%b] : (i32, memref<256xi32>) -> i32
+    }
   }
   mk.return
 }

@@ -24,7 +24,7 @@ MK_PACKAGES=(
 # What setup --cuda installs: ptxas, libdevice, nvJitLink, and NVRTC to measure against. mk::CudaToolkit looks for it.
 MK_CUDA_WHEELS=(nvidia-cuda-nvcc nvidia-nvvm nvidia-nvjitlink nvidia-cuda-nvrtc)
 MK_CUDA_VERSION=${MK_CUDA_VERSION:-13.0}
-MK_CUDA_DATA=${XDG_DATA_HOME:-$HOME/.local/share}/megakernel
+MK_CUDA_DATA=${XDG_DATA_HOME:-${HOME:-}/.local/share}/megakernel
 
 # A line with the time since the start, so that nobody wonders whether it hangs.
 mk_step() {

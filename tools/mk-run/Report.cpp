@@ -114,13 +114,17 @@ static std::string showHits(const WaveGroup &group) {
 }
 
 static void printWaves(const Report &report, llvm::raw_ostream &os) {
-  os << "\nwaves (times and rates per wave; waves that are alike share a row)\n";
+  os << "\nwaves (times and rates per wave; waves that are alike share a row; in brackets: how many, where rows took "
+        "turns)\n";
   Table table({"wave", "batch", "slots", "tier", "code", "launch", "device ms", "slots/s", "wall ms", "pressure",
                "topology", "route", "workers", "hits", "faults"},
               "<<><<<>>><<<<>>");
   for (const WaveGroup &group : report.run.groups) {
-    std::string number = group.waves() == 1 ? std::to_string(group.first)
-                                            : std::to_string(group.first) + ".." + std::to_string(group.last);
+    std::string number = std::to_string(group.first);
+    if (group.first != group.last)
+      number += ".." + std::to_string(group.last);
+    if (group.waves() != group.last - group.first + 1)
+      number += " (" + std::to_string(group.waves()) + ")";
     std::vector<std::string> head = {number, report.workload->batches[group.batch].name};
     const LaunchRecommendation &recommendation = group.recommendation;
     std::vector<std::string> tail = {showMillis(group.totalSeconds() / group.waves()),

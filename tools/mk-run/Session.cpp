@@ -158,7 +158,16 @@ static void addWave(RunRecord &record, uint32_t batch, BatchResult result) {
   uint64_t wave = ++record.waves;
   record.slots += result.slots;
   record.seconds += result.seconds;
-  if (record.groups.empty() || !belongsTo(record.groups.back(), batch, result)) {
+  // While two tiers are raced, waves take turns; so the last two groups are looked at.
+  WaveGroup *alike = nullptr;
+  for (size_t back = 1; back <= std::min<size_t>(record.groups.size(), 2) && !alike; ++back) {
+    WaveGroup &group = record.groups[record.groups.size() - back];
+    if (group.batch != batch)
+      break;
+    if (belongsTo(group, batch, result))
+      alike = &group;
+  }
+  if (!alike) {
     WaveGroup group;
     group.first = wave;
     group.batch = batch;
@@ -171,12 +180,13 @@ static void addWave(RunRecord &record, uint32_t batch, BatchResult result) {
     group.hitCapacityMultiplier = result.hitCapacityMultiplier;
     group.runs = result.runs;
     record.groups.push_back(std::move(group));
+    alike = &record.groups.back();
   } else {
-    for (auto [sum, run] : llvm::zip_equal(record.groups.back().runs, result.runs))
+    for (auto [sum, run] : llvm::zip_equal(alike->runs, result.runs))
       sum.seconds += run.seconds;
   }
-  record.groups.back().last = wave;
-  record.groups.back().seconds.push_back(result.seconds);
+  alike->last = wave;
+  alike->seconds.push_back(result.seconds);
 }
 
 /// FNV-1a over words.

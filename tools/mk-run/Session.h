@@ -27,7 +27,8 @@ namespace mk {
 
 class Trace;
 
-/// Waves that followed each other and were alike: the same batch on the same tiers, with the same answer of the policy.
+/// Waves that were alike: the same batch on the same tiers, with the same answer of the policy. They followed each
+/// other, or took turns with those of the group before or after.
 struct WaveGroup {
   /// Numbers of the first and the last wave, from 1.
   uint64_t first = 0, last = 0;
@@ -46,7 +47,7 @@ struct WaveGroup {
   LaunchRecommendation recommendation;
   uint32_t hitCapacityMultiplier = 0;
 
-  uint64_t waves() const { return last - first + 1; }
+  uint64_t waves() const { return seconds.size(); }
   double totalSeconds() const;
 };
 

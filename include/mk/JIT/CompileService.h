@@ -161,6 +161,7 @@ public:
   ~CompileService() override;
 
   const Isa &isa() const override;
+  std::string source() const override;
 
   /// Of equal requests one is compiled, and all are done with its code. A request of infinite priority is never dropped
   /// nor refused: somebody waits for it.

@@ -100,6 +100,8 @@ public:
 
   /// The ISA as bytecode, with the built-in opcodes if it has them: create() makes an equal compiler of it.
   std::string bytecode() const;
+  /// Likewise, for people.
+  std::string text() const;
 
   /// What a request is called in messages: "interpreter lane", "opcode axpy" or "window add(0,1,2)". Any request.
   std::string describe(const CompileRequest &request) const;

@@ -40,12 +40,12 @@ def MkGuardPass : Pass<"mk-guard"> {
       before it starts, an `scf.while` as it goes. Free are loops to the extent of a memref, and those of known length:
       up to `fuel`, or up to 4096 in another loop. A loop whose last addition would wrap around does not run. An `scf.parallel` that is spread runs to the extents of memrefs or at
       most `fuel` times. Steps of `scf.for` have to be from 1 to 2^31;
-    * `scratch`: local memory (`memref.alloca`) is set to zero.
+    * `scratch`: local memory (`memref.alloca`) is set to zero, unless a loop fills it before anything else uses it.
 
     A check that can be proved is not made: indexes that run to the `memref.dim` of the same memref (or of one in the
     same extent group of a window), and everything that integer range analysis can bound.
-    Where an `scf.parallel` touches memrefs at its own induction variable, the extents are compared once before it; the
-    loop without checks runs when they are large enough, and one with checks otherwise.
+    Where an `scf.parallel` touches memrefs at its own induction variable, or at a constant distance from it, the extents
+    are compared once before it; the loop without checks runs when they are large enough, and one with checks otherwise.
 
     Errors are operations that touch memory in a way the pass does not know, and everything that makes a memref other
     than an argument, `memref.alloca`, `mk.memory` and `mk.buffer` (casts, subviews, loops that carry one): it could be
@@ -187,9 +187,13 @@ def MkBuildKernelsPass : Pass<"mk-build-kernels", "::mlir::ModuleOp"> {
 def MkVectorizeLoopsPass : Pass<"mk-vectorize-loops", "::mk::KernelOp"> {
   let summary = "use 16-byte accesses in elementwise loops of block scope";
   let description = [{
-    Takes `scf.parallel` loops whose iterations load and store their own element of each view and compute element by
-    element, and gives each iteration 16 bytes of it: a GPU thread moves most with the widest access. The loop as it was
-    stays for views whose offset is not a multiple of that, which is tested when the loop is reached.
+    Takes `scf.parallel` loops whose iterations store their own element of each view, load it or those at constant
+    distances behind it (of views that the loop does not write), and compute element by element. Each iteration gets 16
+    bytes of a view: a GPU thread moves most with the widest access. Elements at a distance are put together from two
+    accesses. Atomics (`memref.atomic_rmw` whose result is not used) follow one by one.
+
+    The loop as it was stays for views whose offset is not a multiple of 16 bytes, and for numbers of elements that are
+    not; that is tested when the loop is reached, unless `mk.facts` say it.
 
     Other loops are left as they are, those with `mk-guard` checks among them.
   }];
@@ -202,6 +206,11 @@ def ConvertMkToGpuPass : Pass<"convert-mk-to-gpu", "::mlir::ModuleOp"> {
     Moves each `mk.kernel` into a `gpu.func` of one `gpu.module`, and removes the opcodes and windows. Work items are
     spread over threads (lane scope) or CTAs (block scope); outer `scf.parallel` loops of block scope are spread over
     the threads of the CTA.
+
+    A thread of a GPU waits where it first uses what it has loaded. So iterations of a spread loop without branches run
+    side by side, up to four, and in an `scf.for` that writes nothing the loads that its index decides come for up to
+    eight iterations at once. A kernel whose loops do little for what they load asks for as many CTAs on an SM as it can
+    hold (`.minnctapersm`).
 
     What an outer loop of block scope reduces (`scf.reduce`) has one order on every target: iteration i belongs to lane i
     mod 256, a lane combines its iterations in ascending order, lane l is combined with lane l + s for s = 128, 64, ...,

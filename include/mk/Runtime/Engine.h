@@ -293,8 +293,8 @@ public:
   /// exhausted, the device is lost (DeviceFailed, for every batch from then on).
   Expected<BatchResult> wait(Ticket ticket);
 
-  /// Waits until no promotion is queued (for tests and for measurements of the steady state). What has arrived is
-  /// checked and raced with the next batches.
+  /// Waits until no promotion is queued and the interpreters are the best there will be (for tests and for measurements
+  /// of the steady state). What has arrived is checked and raced with the next batches.
   void waitForPromotions();
   std::vector<Promotion> promotions() const;
   /// The transitions of all promotions in the order in which they happened, the last 4096 of them.

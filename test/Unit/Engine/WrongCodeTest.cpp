@@ -46,7 +46,7 @@ TEST_P(WrongCode, IsCaughtAHundredTimesOfAHundred) {
   options.promotion.mode = JitMode::Always;
   options.promotion.specialize = false;
   options.jit.isolation = Isolation::None;
-  options.jit.queuedPerWorker = opcodes;
+  options.jit.queuedPerWorker = 2 * opcodes;
   Expected<FaultInjection> wrong = FaultInjection::parse("kind=wrong");
   ASSERT_TRUE(wrong) << wrong.error().message;
   options.jit.faults = {*wrong};

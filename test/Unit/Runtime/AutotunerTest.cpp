@@ -88,6 +88,8 @@ static std::unique_ptr<Engine> makeEngine(std::unique_ptr<Device> device) {
   options.policy.minHitCapacity = 1;
   auto engine = Engine::create(std::move(device), std::make_unique<FakeCode>(), options);
   EXPECT_TRUE(engine) << engine.error().message;
+  // A better interpreter would let it forget.
+  (*engine)->waitForPromotions();
   return std::move(*engine);
 }
 
