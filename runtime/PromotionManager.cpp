@@ -26,8 +26,10 @@ static constexpr double StaleSeconds = 0.05;
 /// A specialisation whose guards fail more often than this is given up.
 static constexpr double MaxBrokenShare = 0.1;
 static constexpr uint64_t MinGuarded = 256;
-/// Instances that a candidate has to agree on.
+/// Instances that a candidate has to agree on; less when they write more than this, in bytes, since each is copied five
+/// times.
 static constexpr size_t CheckedInstances = 8;
+static constexpr uint64_t CheckedBytes = uint64_t(64) << 20;
 /// Batches without work for the variant that is raced, after which others get their turn.
 static constexpr uint32_t MaxIdleBatches = 64;
 /// Instances that a disagreeing batch is searched for the one to blame.
@@ -202,8 +204,11 @@ Expected<bool> PromotionManager::checkCandidate(Variant &variant, const BatchVie
   TierCheck check(device, memory, buffers.deviceAddress(), rows);
   const Kernel *interpreter = interpreters[Route(unit.scope)].kernel.get();
   uint32_t agreed = 0;
+  uint64_t bytes = 0;
   bool tooLarge = false;
   for (uint32_t first : findInstances(unit, batch, CheckedInstances)) {
+    if (bytes >= CheckedBytes)
+      break;
     std::span<const abi::Slot> instance = batch.slots.subspan(first, unit.length);
     if (!variant.guard.holds(instance.data(), rows))
       continue;
@@ -223,6 +228,7 @@ Expected<bool> PromotionManager::checkCandidate(Variant &variant, const BatchVie
       return false;
     }
     ++agreed;
+    bytes += outcome->bytes;
   }
   if (agreed == 0) {
     if (tooLarge)

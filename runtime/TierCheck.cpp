@@ -189,7 +189,7 @@ Expected<TierCheck::Outcome> TierCheck::run(const CodeUnit &unit, std::span<cons
   before.addWritten(unit, slots.data(), rows);
   before.close();
   if (before.bytes() > MaxBytes)
-    return Outcome{true, ""};
+    return Outcome{true, before.bytes(), ""};
   if (Expected<void> taken = before.take(device); !taken)
     return tl::unexpected(taken.error());
   Expected<Answer> above = answer(before, slots, variant);
@@ -201,7 +201,7 @@ Expected<TierCheck::Outcome> TierCheck::run(const CodeUnit &unit, std::span<cons
   std::string difference = above->written.difference(below->written, rows);
   if (difference.empty())
     difference = differenceOf(above->faults, above->hits, below->faults, below->hits);
-  return Outcome{false, difference};
+  return Outcome{false, before.bytes(), difference};
 }
 
 } // namespace mk

@@ -50,8 +50,8 @@ private:
 /// and leaves no trace of either.
 class TierCheck {
 public:
-  /// Instances that write more than this are not checked.
-  static constexpr uint64_t MaxBytes = uint64_t(64) << 20;
+  /// Instances that write more than this, in bytes, are not checked.
+  static constexpr uint64_t MaxBytes = uint64_t(1) << 30;
 
   TierCheck(Device &device, DeviceMemory &memory, uint64_t table, std::span<const abi::BufferEntry> rows)
       : device(device), rows(rows), table(table), staging(device, memory) {}
@@ -59,6 +59,8 @@ public:
   struct Outcome {
     /// Nothing was compared: it writes too much.
     bool tooLarge = false;
+    /// What it writes, in bytes.
+    uint64_t bytes = 0;
     /// Why the tiers do not agree; empty if they do.
     std::string difference;
   };

@@ -352,7 +352,10 @@ TEST_F(CudaDeviceTest, RefusesLaunchesItCannotMake) {
 }
 
 TEST_F(CudaDeviceTest, RunsAnEngine) {
-  auto engine = Engine::create(std::move(device), std::make_unique<PtxCode>());
+  EngineOptions options;
+  options.promotion.mode = JitMode::Always;
+  options.promotion.specialize = false;
+  auto engine = Engine::create(std::move(device), std::make_unique<PtxCode>(), options);
   ASSERT_TRUE(engine) << engine.error().message;
   constexpr uint32_t count = 50000;
   Batch batch((*engine)->isa());
