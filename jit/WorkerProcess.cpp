@@ -28,6 +28,8 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t tailBytes = 2048;
 /// How long a process may take to start: that is not its work, but the machine's.
 constexpr std::chrono::seconds startLimit{60};
+/// How long until it says what it is: a program that is no worker says nothing.
+constexpr std::chrono::seconds helloLimit{10};
 /// A compiler that uses no processor time waits for something, maybe for ever.
 constexpr int idleFactor = 10;
 
@@ -284,14 +286,15 @@ Expected<wire::Frame> WorkerProcess::receive(const Limits &limits) {
 Expected<void> WorkerProcess::start() {
   if (auto spawned = spawn(); !spawned)
     return spawned;
-  Limits limits{Clock::now() + startLimit};
-  auto hello = receive(limits);
+  Limits helloLimits{Clock::now() + helloLimit};
+  auto hello = receive(helloLimits);
   if (!hello)
     return tl::unexpected(hello.error());
   if (hello->type != wire::Type::Hello || hello->payload != Compiler::buildId())
     return tl::unexpected(kill(ErrorCode::Unsupported, program + " is of another build than this program; install both "
                                                                  "together, or set MK_JIT_WORKER"));
   answered = true;
+  Limits limits{Clock::now() + startLimit};
   phase = CompilePhase::Parse;
   if (auto sent = send(wire::Type::Open, wire::pack(opening), limits); !sent)
     return sent;

@@ -11,6 +11,7 @@
 
 #include "ValueProfile.h"
 #include "mk/Runtime/Engine.h"
+#include <algorithm>
 #include <cmath>
 
 namespace mk {
@@ -133,10 +134,15 @@ struct CodeUnit {
   std::vector<std::unique_ptr<Variant>> variants;
 
   bool isPromoted() const { return !variants.empty(); }
+  /// Somebody else holds on to it.
+  bool isInUse() const {
+    return std::any_of(variants.begin(), variants.end(),
+                       [](const auto &variant) { return variant->pending || variant->candidate || variant->kernel; });
+  }
 };
 
 inline Variant::Variant(CodeUnit &unit, Specialization facts)
-    : unit(unit), facts(std::move(facts)), factsText(describeFacts(this->facts)),
+    : unit(unit), facts(std::move(facts)), factsText(describeFacts(unit.layout, this->facts)),
       guard(unit.layout, this->facts, unit.tier == Tier::Opcode) {}
 
 } // namespace mk

@@ -253,7 +253,7 @@ void Dispatcher::measure(const BatchResult &result) {
 // Launching
 //===----------------------------------------------------------------------===//
 
-std::vector<WorkList> Dispatcher::workLists() const {
+std::vector<WorkList> Dispatcher::workLists(std::span<Variant *const> variants) const {
   static constexpr const char *names[] = {"lane", "block", "packed"};
   std::vector<WorkList> lists;
   for (size_t i = 0; i < std::size(interpreted); ++i) {
@@ -263,7 +263,7 @@ std::vector<WorkList> Dispatcher::workLists() const {
       lists.push_back({Tier::Interpreter, names[i], by.kernel.get(), by.scope, from.firsts, from.slots, from.emits,
                        from.numbered, nullptr});
   }
-  for (const Variant *variant : working) {
+  for (const Variant *variant : variants) {
     const CodeUnit &unit = variant->unit;
     lists.push_back({unit.tier, unit.what, variant->kernel.get(), variant->scope, variant->items,
                      variant->items.size() * unit.length, unit.emits, false, &unit, variant->factsText});
@@ -335,12 +335,12 @@ Expected<void> Dispatcher::runOnBothTiers(const BatchView &batch, BatchResult &r
       before.addWritten(code.isa().opcodes[batch.opcodes[slot]].args, batch.slots[slot], rows);
   before.close();
   if (before.bytes() > MaxVerifiedBytes)
-    return run(batch.slots, workLists(), result);
+    return run(batch.slots, workLists(working), result);
   if (Expected<void> taken = before.take(device); !taken)
     return taken;
 
   BatchResult above = result;
-  if (Expected<void> ran = run(batch.slots, workLists(), above); !ran)
+  if (Expected<void> ran = run(batch.slots, workLists(working), above); !ran)
     return ran;
   Snapshot written = before;
   if (Expected<void> taken = written.take(device); !taken)
@@ -348,8 +348,7 @@ Expected<void> Dispatcher::runOnBothTiers(const BatchView &batch, BatchResult &r
   if (Expected<void> restored = before.restore(device); !restored)
     return restored;
 
-  std::vector<Variant *> suspects = std::exchange(working, {});
-  for (const Variant *variant : suspects) {
+  for (const Variant *variant : working) {
     const CodeUnit &unit = variant->unit;
     Interpreted &to = interpreted[size_t(unit.scope)];
     to.firsts.insert(to.firsts.end(), variant->items.begin(), variant->items.end());
@@ -357,7 +356,7 @@ Expected<void> Dispatcher::runOnBothTiers(const BatchView &batch, BatchResult &r
     to.slots += variant->items.size() * unit.length;
     to.emits |= unit.emits;
   }
-  if (Expected<void> ran = run(batch.slots, workLists(), result); !ran)
+  if (Expected<void> ran = run(batch.slots, workLists({}), result); !ran)
     return ran;
   Snapshot expected = before;
   if (Expected<void> taken = expected.take(device); !taken)
@@ -371,18 +370,17 @@ Expected<void> Dispatcher::runOnBothTiers(const BatchView &batch, BatchResult &r
   if (!difference.empty()) {
     if (Expected<void> restored = before.restore(device); !restored)
       return restored;
-    if (Expected<void> blamed = manager.blame(batch, suspects, difference); !blamed)
+    if (Expected<void> blamed = manager.blame(batch, working, difference); !blamed)
       return blamed;
     if (Expected<void> restored = expected.restore(device); !restored)
       return restored;
   }
-  working = std::move(suspects);
   return {};
 }
 
 Expected<void> Dispatcher::run(const BatchView &batch, BatchResult &result) {
   bool both = !working.empty() && manager.verifies(batch);
-  if (Expected<void> ran = both ? runOnBothTiers(batch, result) : run(batch.slots, workLists(), result); !ran)
+  if (Expected<void> ran = both ? runOnBothTiers(batch, result) : run(batch.slots, workLists(working), result); !ran)
     return ran;
   for (Variant *variant : working)
     if (!std::exchange(variant->hasRun, true))

@@ -52,7 +52,7 @@ private:
   void measure(const BatchResult &result);
   double recentWithBatch(const CodeUnit &unit, double now) const;
   void countHeat(double now);
-  std::vector<WorkList> workLists() const;
+  std::vector<WorkList> workLists(std::span<Variant *const> variants) const;
   void size(Launch &launch, const WorkList &list, const BatchResult &result) const;
   Expected<void> run(std::span<const abi::Slot> slots, std::span<const WorkList> lists, BatchResult &result);
   Expected<void> runOnBothTiers(const BatchView &batch, BatchResult &result);

@@ -88,9 +88,14 @@ Expected<void> Interpreters::load(const IsaLayout &layout) {
     if (loaded[size_t(route)].kernel || !outcome)
       continue;
     Expected<Interpreter> interpreter = place(compiled);
-    if (interpreter)
+    if (interpreter) {
       loaded[size_t(route)] = std::move(*interpreter);
-    else
+      continue;
+    }
+    // What was to come later will do.
+    waitIdle();
+    adopt();
+    if (!loaded[size_t(route)].kernel)
       outcome = tl::unexpected(interpreter.error());
   }
   return outcome;

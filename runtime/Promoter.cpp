@@ -14,6 +14,9 @@ using Clock = std::chrono::steady_clock;
 
 static double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
+/// How long what was dropped waits before it is asked for again, in seconds: a full queue empties in about that time.
+static constexpr double DropPause = 0.25;
+
 /// Failures that say nothing about the code: it was not wanted, or not made.
 static bool isNoFailure(ErrorCode code) {
   return code == ErrorCode::Busy || code == ErrorCode::Cancelled || code == ErrorCode::Closed;
@@ -78,8 +81,14 @@ void Promoter::ask(Variant &variant, Promotion record) {
   double score = record.score;
   {
     std::lock_guard lock(mutex);
-    promotion = promotions.size();
-    promotions.push_back(std::move(record));
+    // What was dropped was nothing: the next attempt takes its place.
+    if (variant.promotion && promotions[*variant.promotion].state == PromotionState::Dropped && !variant.kernel) {
+      promotion = *variant.promotion;
+      promotions[promotion] = std::move(record);
+    } else {
+      promotion = promotions.size();
+      promotions.push_back(std::move(record));
+    }
     variant.pending = promotion;
     if (lost) {
       moveLocked(promotion, PromotionState::Failed, lost->message);
@@ -168,7 +177,11 @@ std::vector<Promoter::Arrival> Promoter::takeArrivals(double now) {
       continue;
     const Error &error = arrival.kernel.error();
     Variant::Penalty &penalty = arrival.variant->penalty;
-    if (isNoFailure(error.code) || !options.penalties)
+    if (isNoFailure(error.code)) {
+      penalty.notBefore = now + DropPause;
+      continue;
+    }
+    if (!options.penalties)
       continue;
     if (!isPassing(error.code) && penalty.lastError == error.message) {
       penalty.blacklisted = true;

@@ -205,7 +205,7 @@ Expected<bool> PromotionManager::checkCandidate(Variant &variant, const BatchVie
   const Kernel *interpreter = interpreters[Route(unit.scope)].kernel.get();
   uint32_t agreed = 0;
   uint64_t bytes = 0;
-  bool tooLarge = false;
+  bool tooLarge = false, varies = false;
   for (uint32_t first : findInstances(unit, batch, CheckedInstances)) {
     if (bytes >= CheckedBytes)
       break;
@@ -218,7 +218,8 @@ Expected<bool> PromotionManager::checkCandidate(Variant &variant, const BatchVie
     if (!outcome)
       return tl::unexpected(outcome.error());
     tooLarge |= outcome->tooLarge;
-    if (outcome->tooLarge)
+    varies |= outcome->varies;
+    if (outcome->tooLarge || outcome->varies)
       continue;
     if (!outcome->difference.empty()) {
       size_t promotion = *variant.pending;
@@ -234,6 +235,8 @@ Expected<bool> PromotionManager::checkCandidate(Variant &variant, const BatchVie
     if (tooLarge)
       promoter.note(*variant.pending, "waits for an instance that writes at most " +
                                           std::to_string(TierCheck::MaxBytes >> 20) + " MiB, to be checked with");
+    if (varies)
+      promoter.note(*variant.pending, "waits for an instance that gives the same result each time, to be checked with");
     return false;
   }
   promoter.change(*variant.pending, [&](Promotion &promotion) { promotion.checked = agreed; });
@@ -243,6 +246,11 @@ Expected<bool> PromotionManager::checkCandidate(Variant &variant, const BatchVie
 void PromotionManager::mismatch(Variant &variant, size_t promotion, const BatchView &batch,
                                 std::span<const abi::Slot> instance, const std::string &difference) {
   variant.penalty.blacklisted = true;
+  if (variant.candidate) {
+    promoter.move(*std::exchange(variant.pending, std::nullopt), PromotionState::Dropped,
+                  "its like was found to be wrong");
+    variant.candidate.reset();
+  }
   std::string why = difference;
   if (!options.reproducers.empty()) {
     Expected<std::string> written =
@@ -300,7 +308,9 @@ Expected<bool> PromotionManager::prepare(const BatchView &batch) {
   bool changed = false;
   for (Promoter::Arrival &arrival : promoter.takeArrivals(batch.now)) {
     Variant &variant = *arrival.variant;
-    if (!arrival.kernel) {
+    if (arrival.kernel && variant.penalty.blacklisted)
+      promoter.move(arrival.promotion, PromotionState::Dropped, "its like was found to be wrong");
+    if (!arrival.kernel || variant.penalty.blacklisted) {
       variant.pending.reset();
       if (!variant.kernel)
         variant.promotion = arrival.promotion;
@@ -518,7 +528,8 @@ void PromotionManager::reviewGuard(Variant &variant, double now) {
   if (guarded < MinGuarded)
     return;
   if (double(variant.broken) > MaxBrokenShare * double(guarded)) {
-    promoter.penalise(variant);
+    if (options.penalties)
+      promoter.penalise(variant);
     variant.penalty.notBefore = now + FirstPause * variant.penalty.factor;
     retire(variant, PromotionState::Demoted,
            show("%llu of %llu instances broke its facts", static_cast<unsigned long long>(variant.broken),

@@ -8,8 +8,7 @@
 
 #include "Reproducer.h"
 #include <algorithm>
-#include <bit>
-#include <cmath>
+#include <cctype>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -37,7 +36,7 @@ template <typename Visit> void forEachArg(const Isa &isa, std::span<const abi::S
 }
 } // namespace
 
-static std::string quoted(const std::string &text) {
+static std::string quote(const std::string &text) {
   std::string result = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\')
@@ -47,43 +46,11 @@ static std::string quoted(const std::string &text) {
   return result + "\"";
 }
 
-static float halfToFloat(uint32_t bits) {
-  uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023;
-  float value =
-      exponent == 0 ? std::ldexp(float(fraction), -24) : std::ldexp(float(fraction | 1024), int(exponent) - 25);
-  if (exponent == 31)
-    value = fraction ? NAN : INFINITY;
-  return bits >> 15 ? -value : value;
-}
-
-/// A scalar as a workload has it.
+/// A scalar as a workload has it: what is no number in JSON is a string.
 static std::string scalar(const ArgType &type, const uint32_t *words) {
-  double value;
-  switch (type.element) {
-  case ElementType::F16:
-    value = halfToFloat(words[0]);
-    break;
-  case ElementType::BF16:
-    value = std::bit_cast<float>(words[0] << 16);
-    break;
-  case ElementType::F32:
-    value = std::bit_cast<float>(words[0]);
-    break;
-  case ElementType::F64:
-    value = std::bit_cast<double>(uint64_t(words[1]) << 32 | words[0]);
-    break;
-  case ElementType::I64:
-    return std::to_string(int64_t(uint64_t(words[1]) << 32 | words[0]));
-  default:
-    return std::to_string(words[0]);
-  }
-  if (std::isnan(value))
-    return "\"nan\"";
-  if (std::isinf(value))
-    return value < 0 ? "\"-inf\"" : "\"inf\"";
-  char text[40];
-  snprintf(text, sizeof text, "%.17g", value);
-  return text;
+  std::string text =
+      describeScalar(type.element, type.words() == 2 ? uint64_t(words[1]) << 32 | words[0] : uint64_t(words[0]));
+  return std::isalpha(text.back()) ? quote(text) : text;
 }
 
 static Expected<void> writeFile(const std::filesystem::path &path, std::span<const char> bytes) {
@@ -133,7 +100,7 @@ Expected<std::string> writeReproducer(const std::string &parent, const CodeProvi
     return tl::unexpected(folder.error());
   std::string json =
       "{\n  \"comment\": " +
-      quoted(variant.unit.what + (variant.factsText.empty() ? "" : " with " + variant.factsText) + ": " + difference +
+      quote(variant.unit.what + (variant.factsText.empty() ? "" : " with " + variant.factsText) + ": " + difference +
              ". Run: mk-run isa.mlir workload.json --jit=always --wait-for-promotions "
              "--verify") +
       ",\n  \"buffers\": [";

@@ -59,10 +59,13 @@ public:
   struct Outcome {
     /// Nothing was compared: it writes too much.
     bool tooLarge = false;
+    /// Nothing was compared: the interpreter does not agree with itself, since the order of threads shows in the
+    /// result.
+    bool varies = false;
     /// What it writes, in bytes.
     uint64_t bytes = 0;
     /// Why the tiers do not agree; empty if they do.
-    std::string difference;
+    std::string difference{};
   };
   /// 'slots' are those of one instance, whose arguments hold; 'variant' and 'interpreter' are lists of slot 0.
   Expected<Outcome> run(const CodeUnit &unit, std::span<const abi::Slot> slots, const WorkList &variant,

@@ -9,6 +9,7 @@
 #include "ValueProfile.h"
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 namespace mk {
@@ -19,15 +20,59 @@ uint32_t InstanceLayout::load(const abi::Slot *first, uint32_t offset) {
   return word;
 }
 
-std::string describeFacts(const Specialization &facts) {
+static float halfToFloat(uint32_t bits) {
+  uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023;
+  float value =
+      exponent == 0 ? std::ldexp(float(fraction), -24) : std::ldexp(float(fraction | 1024), int(exponent) - 25);
+  if (exponent == 31)
+    value = fraction ? NAN : INFINITY;
+  return bits >> 15 & 1 ? -value : value;
+}
+
+std::string describeScalar(ElementType type, uint64_t bits) {
+  double value;
+  switch (type) {
+  case ElementType::F16:
+    value = halfToFloat(uint32_t(bits));
+    break;
+  case ElementType::BF16:
+    value = std::bit_cast<float>(uint32_t(bits) << 16);
+    break;
+  case ElementType::F32:
+    value = std::bit_cast<float>(uint32_t(bits));
+    break;
+  case ElementType::F64:
+    value = std::bit_cast<double>(bits);
+    break;
+  case ElementType::I8:
+    return std::to_string(int8_t(bits));
+  case ElementType::I16:
+    return std::to_string(int16_t(bits));
+  case ElementType::I32:
+    return std::to_string(int32_t(bits));
+  case ElementType::I64:
+    return std::to_string(int64_t(bits));
+  default:
+    return std::to_string(bits);
+  }
+  if (std::isnan(value))
+    return "nan";
+  char text[40];
+  // As many digits as tell two floats of the type apart.
+  snprintf(text, sizeof text, "%.*g", type == ElementType::F64 ? 17 : 9, value);
+  return text;
+}
+
+std::string describeFacts(const InstanceLayout &layout, const Specialization &facts) {
   std::string text;
-  auto add = [&](size_t arg, const char *name, uint64_t value) {
-    text += (text.empty() ? "" : ", ") + std::to_string(arg) + name + std::to_string(value);
+  auto write = [&](size_t arg, const char *name, const std::string &value) {
+    text += (text.empty() ? "" : ", ") + std::to_string(arg) + name + value;
   };
+  auto add = [&](size_t arg, const char *name, uint64_t value) { write(arg, name, std::to_string(value)); };
   for (size_t arg = 0; arg < facts.size(); ++arg) {
     const ArgFacts &fact = facts[arg];
     if (fact.constant)
-      add(arg, "=", *fact.constant);
+      write(arg, "=", describeScalar(layout.args[arg].element, *fact.constant));
     if (fact.extent)
       add(arg, ".extent=", fact.extent);
     if (fact.multiple > 1)

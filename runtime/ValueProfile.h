@@ -23,8 +23,11 @@ struct InstanceLayout {
   static uint32_t load(const abi::Slot *first, uint32_t offset);
 };
 
+/// A scalar of a slot as a number: "-3", "0.25", "nan", "-inf". 'bits' are its words, the first the low half.
+std::string describeScalar(ElementType type, uint64_t bits);
+
 /// For people: "0=5, 1.extent=4096, 1.aligned=16", arguments being numbered from 0.
-std::string describeFacts(const Specialization &facts);
+std::string describeFacts(const InstanceLayout &layout, const Specialization &facts);
 
 /// Tests whether an instance, whose arguments the interpreter would accept, may run on specialised code.
 class FactGuard {

@@ -126,8 +126,8 @@ std::unique_ptr<CodeUnit> WindowTable::makeUnit(std::span<const abi::Slot> slots
   return unit;
 }
 
-/// Forgets the coldest kinds that no promotion refers to, an eighth of all at once so that the search pays. Kinds of
-/// the current batch stay: its work lists refer to them.
+/// Forgets the coldest kinds that have no code and are to get none, an eighth of all at once so that the search pays.
+/// Kinds of the current batch stay: its work lists refer to them.
 bool WindowTable::makeRoom(Ticket ticket, double now) {
   if (fullTicket == ticket)
     return false;
@@ -137,7 +137,7 @@ bool WindowTable::makeRoom(Ticket ticket, double now) {
   };
   std::vector<Candidate> candidates;
   for (const std::unique_ptr<CodeUnit> &unit : all)
-    if (!unit->isPromoted() && unit->lastTicket != ticket)
+    if (!unit->isInUse() && unit->lastTicket != ticket)
       candidates.push_back({unit->heat.recent(now, halfLife), unit.get()});
   if (candidates.empty()) {
     fullTicket = ticket;

@@ -32,6 +32,7 @@ struct Options {
   std::string sources = MK_BENCH_SOURCE_DIR;
   std::string hand;
   unsigned rounds = 30;
+  unsigned optLevel = OpenOptions().optLevel;
   uint64_t slots = 1 << 20;
   uint64_t floats = 0;
 };
@@ -51,7 +52,10 @@ std::unique_ptr<Engine> open(const std::string &path, const Options &options, bo
   OpenOptions open;
   open.guard = guard;
   open.device = options.device;
+  open.optLevel = options.optLevel;
   open.promotion.mode = promote ? JitMode::Always : JitMode::Off;
+  // mk-kernels measures specialised code beside the general.
+  open.promotion.specialize = false;
   return check(openEngineFile(path, open));
 }
 
@@ -305,11 +309,13 @@ int main(int argc, char **argv) {
       options.hand = text;
     else if (const char *text = optionValue(argument, "rounds"))
       options.rounds = std::max(1, std::atoi(text));
+    else if (const char *text = optionValue(argument, "opt-level"))
+      options.optLevel = unsigned(std::atoi(text));
     else if (const char *text = optionValue(argument, "floats"))
       options.floats = std::strtoull(text, nullptr, 10);
     else {
-      std::printf("usage: mk-bench [--device=auto|host|cuda:N] [--rounds=N] [--floats=N] [--hand=chain.ptx] "
-                  "[--sources=DIR]\n"
+      std::printf("usage: mk-bench [--device=auto|host|cuda:N] [--rounds=N] [--floats=N] [--opt-level=0-3] "
+                  "[--hand=chain.ptx] [--sources=DIR]\n"
                   "  --floats   elements of the chain, a multiple of 32768 (default 2^25 on a GPU, 2^20 on the host)\n"
                   "  --hand     PTX of chain.cu, to measure kernels written by hand beside the fused window\n"
                   "  --sources  where drain.mlir is (default: the source tree)\n");

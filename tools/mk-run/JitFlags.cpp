@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "JitFlags.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace mk;
 namespace cl = llvm::cl;
@@ -38,7 +39,8 @@ JitFlags::JitFlags(cl::OptionCategory &category)
              cl::desc("For tests: make compilations fail, e.g. kind=segv,phase=codegen,every=3; may be repeated"),
              cl::cat(category)),
       fuzz("jit-fuzz",
-           cl::desc("For tests: thresholds divided by 100, no back-off, and every batch is run on both tiers"),
+           cl::desc(
+               "For tests: --jit=always, thresholds divided by 100, no back-off, and every batch is run on both tiers"),
            cl::cat(category)) {}
 
 Expected<void> JitFlags::apply(OpenOptions &options) const {
@@ -54,7 +56,13 @@ Expected<void> JitFlags::apply(OpenOptions &options) const {
     return makeError(ErrorCode::InvalidArgument,
                      "--jit-payback: found " + std::to_string(payback) + ", expected a number that is not negative");
   options.jit.isolation = isolation;
-  options.jit.cache = CodeCache::shared({.directory = cache.directory()});
+  // A fault hits what is compiled, so what was compiled before is not looked at unless it is asked for.
+  options.jit.cache = CodeCache::shared({.directory = faults.empty() || cache.isGiven() ? cache.directory() : ""});
+  options.jit.onEvent = [](const CompileEvent &event) {
+    if (event.kind == CompileEvent::NotIsolated)
+      llvm::errs() << "mk-run: warning: code is compiled in this process, which a compiler that crashes ends: "
+                   << event.reason << "\n";
+  };
   for (const std::string &text : faults) {
     Expected<FaultInjection> fault = FaultInjection::parse(text);
     if (!fault)

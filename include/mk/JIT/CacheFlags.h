@@ -25,6 +25,8 @@ public:
 
   /// CodeCacheOptions::directory.
   std::string directory() const;
+  /// Whether it was given.
+  bool isGiven() const { return setting.getNumOccurrences() != 0; }
 
 private:
   llvm::cl::opt<std::string> setting;

@@ -42,7 +42,7 @@ TEST_F(Profile, ProposesWhatHoldsForNearlyAll) {
   EXPECT_EQ(facts[0], (ArgFacts{std::nullopt, 0, 16, 8}));
   EXPECT_EQ(facts[1], (ArgFacts{std::nullopt, 64, 1, 1}));
   EXPECT_EQ(facts[2], (ArgFacts{0x500000002, 0, 1, 1}));
-  EXPECT_EQ(describeFacts(facts), "0.multiple=16, 0.aligned=8, 1.extent=64, 2=21474836482");
+  EXPECT_EQ(describeFacts(layout, facts), "0.multiple=16, 0.aligned=8, 1.extent=64, 2=21474836482");
 
   EXPECT_TRUE(holds(facts, slot(8, 32, 4, 0x500000002)));
   EXPECT_FALSE(holds(facts, slot(4, 32, 4, 0x500000002)));
@@ -51,6 +51,22 @@ TEST_F(Profile, ProposesWhatHoldsForNearlyAll) {
   EXPECT_FALSE(holds(facts, slot(8, 32, 4, 0x500000003)));
   EXPECT_FALSE(holds(facts, slot(8, 32, 4, 0x600000002)));
   EXPECT_TRUE(holds({}, slot(1, 1, 3, 0)));
+}
+
+TEST(DescribeScalar, KnowsTheTypes) {
+  EXPECT_EQ(describeScalar(ElementType::I8, 0xFD), "-3");
+  EXPECT_EQ(describeScalar(ElementType::I16, 0xFFFE), "-2");
+  EXPECT_EQ(describeScalar(ElementType::I32, 0xFFFFFFFF), "-1");
+  EXPECT_EQ(describeScalar(ElementType::I64, ~uint64_t(6)), "-7");
+  EXPECT_EQ(describeScalar(ElementType::Index, 0xFFFFFFFF), "4294967295");
+  EXPECT_EQ(describeScalar(ElementType::I1, 1), "1");
+  EXPECT_EQ(describeScalar(ElementType::F16, 0xC100), "-2.5");
+  EXPECT_EQ(describeScalar(ElementType::F16, 0x0001), "5.96046448e-08");
+  EXPECT_EQ(describeScalar(ElementType::BF16, 0x3F80), "1");
+  EXPECT_EQ(describeScalar(ElementType::F32, 0xFF800000), "-inf");
+  EXPECT_EQ(describeScalar(ElementType::F32, 0x3DCCCCCD), "0.100000001");
+  EXPECT_EQ(describeScalar(ElementType::F64, 0xBFD0000000000000), "-0.25");
+  EXPECT_EQ(describeScalar(ElementType::F64, 0x7FF8000000000000), "nan");
 }
 
 TEST_F(Profile, ProposesNothingOfLittleOrOfWhatVaries) {
@@ -62,7 +78,7 @@ TEST_F(Profile, ProposesNothingOfLittleOrOfWhatVaries) {
     add(slot(i, 1 + i, 3 + i % 2, i));
   // Both buffers have a multiple of 16 elements.
   Specialization facts = profile.propose(layout);
-  EXPECT_EQ(describeFacts(facts), "1.multiple=16");
+  EXPECT_EQ(describeFacts(layout, facts), "1.multiple=16");
 }
 
 TEST_F(Profile, FollowsTheRun) {

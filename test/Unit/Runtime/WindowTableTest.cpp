@@ -170,24 +170,35 @@ TEST_F(Windows, TheColdestAreForgotten) {
   EXPECT_EQ(find(windowOf(2 + capacity - 1), 2), hottest);
 }
 
+/// As if its code were asked for.
+static void promote(CodeUnit &unit) {
+  unit.variants.push_back(std::make_unique<Variant>(unit, Specialization()));
+  unit.variants.back()->pending = 0;
+}
+
 TEST_F(Windows, PromotedAndCurrentKindsAreKept) {
   for (uint32_t length = 2; length < 2 + capacity; ++length) {
     CodeUnit *unit = find(windowOf(length), 1);
     ASSERT_NE(unit, nullptr);
     if (length % 2 == 0)
-      unit->variants.push_back(std::make_unique<Variant>(*unit, Specialization()));
+      promote(*unit);
   }
   // All are of the current batch: there is no room, in this batch.
   EXPECT_EQ(find(windowOf(100), 1), nullptr);
   EXPECT_NE(find(windowOf(100), 2), nullptr);
   for (const auto &unit : table->units())
-    unit->variants.push_back(std::make_unique<Variant>(*unit, Specialization()));
+    promote(*unit);
   while (table->units().size() < capacity)
     ASSERT_NE(find(windowOf(uint32_t(101 + table->units().size())), 3), nullptr);
   for (const auto &unit : table->units())
-    unit->variants.push_back(std::make_unique<Variant>(*unit, Specialization()));
+    promote(*unit);
   EXPECT_EQ(find(windowOf(200), 4), nullptr);
   EXPECT_EQ(table->units().size(), capacity);
+  // Of a promotion that is over nothing remains.
+  for (const auto &unit : table->units())
+    for (const auto &variant : unit->variants)
+      variant->pending.reset();
+  EXPECT_NE(find(windowOf(200), 5), nullptr);
 }
 
 } // namespace mk::test
