@@ -101,8 +101,8 @@ Expected<std::string> writeReproducer(const std::string &parent, const CodeProvi
   std::string json =
       "{\n  \"comment\": " +
       quote(variant.unit.what + (variant.factsText.empty() ? "" : " with " + variant.factsText) + ": " + difference +
-             ". Run: mk-run isa.mlir workload.json --jit=always --wait-for-promotions "
-             "--verify") +
+            ". Run: mk-run isa.mlir workload.json --jit=always --wait-for-promotions "
+            "--verify") +
       ",\n  \"buffers\": [";
   const char *separator = "\n";
   for (const auto &[handle, part] : parts) {

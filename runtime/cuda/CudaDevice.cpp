@@ -306,8 +306,8 @@ tl::unexpected<Error> CudaDevice::loadError(Result result, const KernelCode &cod
                      "the driver's PTX compiler (libnvidia-ptxjitcompiler.so.1) is missing; install it beside the "
                      "NVIDIA driver");
   case ErrorInvalidImage:
-    return makeError(ErrorCode::CompileFailed, "the driver refuses the code of " + kernel + ": " +
-                                                   api.describe(result, "cuModuleLoadDataEx"));
+    return makeError(ErrorCode::CompileFailed,
+                     "the driver refuses the code of " + kernel + ": " + api.describe(result, "cuModuleLoadDataEx"));
   case ErrorInvalidPtx:
     return makeError(ErrorCode::CompileFailed, "the driver refuses the PTX of " + kernel + ": " +
                                                    api.describe(result, "cuModuleLoadDataEx") +
