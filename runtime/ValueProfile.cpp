@@ -104,7 +104,7 @@ FactGuard::FactGuard(const InstanceLayout &layout, const Specialization &facts, 
     const ArgFacts &fact = facts[arg];
     const ArgType &type = layout.args[arg];
     auto test = [&](Test::Kind kind, uint32_t at, uint64_t value) {
-      tests.push_back({kind, layout.words[word + at], value, elementBytes(type.element)});
+      tests.push_back({kind, layout.words[word + at], value, uint32_t(std::countr_zero(elementBytes(type.element)))});
     };
     if (fact.constant)
       for (uint32_t i = 0; i < type.words(); ++i)
@@ -119,41 +119,45 @@ FactGuard::FactGuard(const InstanceLayout &layout, const Specialization &facts, 
   }
 }
 
+static bool isMultiple(uint64_t number, uint64_t of) {
+  return std::has_single_bit(of) ? (number & (of - 1)) == 0 : number % of == 0;
+}
+
 bool FactGuard::holds(const Test &test, const abi::Slot *first, std::span<const abi::BufferEntry> buffers) {
   uint32_t word = InstanceLayout::load(first, test.offset);
   switch (test.kind) {
   case Test::WordIs:
     return word == test.value;
   case Test::WordIsMultiple:
-    return word % test.value == 0;
+    return isMultiple(word, test.value);
   case Test::ElementsAre:
-    return buffers[word].bytes / test.elementBytes == test.value;
+    return buffers[word].bytes >> test.elementShift == test.value;
   case Test::ElementsAreMultiple:
-    return buffers[word].bytes / test.elementBytes % test.value == 0;
+    return isMultiple(buffers[word].bytes >> test.elementShift, test.value);
   }
   return false;
 }
 
 bool FactGuard::areSeparate(const abi::Slot *first, std::span<const abi::BufferEntry> buffers) const {
-  struct Range {
-    uint32_t handle;
-    uint64_t begin, end;
-  };
+  auto handleOf = [&](const Memref &memref) { return InstanceLayout::load(first, memref.offset); };
   auto rangeOf = [&](const Memref &memref) {
-    const uint32_t handle = InstanceLayout::load(first, memref.offset);
     if (!memref.view)
-      return Range{handle, 0, buffers[handle].bytes};
+      return std::pair(uint64_t(0), buffers[handleOf(memref)].bytes);
     uint64_t begin = uint64_t(InstanceLayout::load(first, memref.offset + 4)) * memref.elementBytes;
-    return Range{handle, begin, begin + uint64_t(InstanceLayout::load(first, memref.offset + 8)) * memref.elementBytes};
+    return std::pair(begin, begin + uint64_t(InstanceLayout::load(first, memref.offset + 8)) * memref.elementBytes);
   };
-  for (size_t i = 1; i < memrefs.size(); ++i)
+  for (size_t i = 1; i < memrefs.size(); ++i) {
+    uint32_t handle = handleOf(memrefs[i]);
     for (size_t j = 0; j < i; ++j) {
-      if (!memrefs[i].written && !memrefs[j].written)
+      // Most are of different buffers.
+      if (handleOf(memrefs[j]) != handle || (!memrefs[i].written && !memrefs[j].written))
         continue;
-      Range a = rangeOf(memrefs[i]), b = rangeOf(memrefs[j]);
-      if (a.handle == b.handle && std::max(a.begin, b.begin) < std::min(a.end, b.end))
+      auto [beginA, endA] = rangeOf(memrefs[i]);
+      auto [beginB, endB] = rangeOf(memrefs[j]);
+      if (std::max(beginA, beginB) < std::min(endA, endB))
         return false;
     }
+  }
   return true;
 }
 

@@ -49,7 +49,8 @@ private:
     /// The word, in bytes from the first slot; of a whole buffer, its handle.
     uint32_t offset;
     uint64_t value;
-    uint32_t elementBytes;
+    /// log2 of the element's size. A division for each instance would cost more than all else.
+    uint32_t elementShift;
   };
   struct Memref {
     /// Of its first word, in bytes from the first slot.
