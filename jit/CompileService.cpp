@@ -585,6 +585,11 @@ Expected<std::unique_ptr<CompileService>> CompileService::create(std::string_vie
   auto front = Compiler::create(source, name, self.options.compiler);
   if (!front)
     return tl::unexpected(front.error());
+  for (const FaultInjection &fault : self.options.faults)
+    if (!fault.only.empty() && fault.only != "interpreter" && fault.only != "opcode" && fault.only != "window" &&
+        !(*front)->isa().findOpcode(std::string_view(fault.only)))
+      return makeError(ErrorCode::InvalidArgument, "fault injection: '" + fault.only + "' is no opcode of " +
+                                                       std::string(name) + ", and not interpreter, opcode or window");
   std::string bytecode = (*front)->bytecode();
   {
     std::unique_lock lock(self.mutex);
