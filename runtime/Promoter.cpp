@@ -226,13 +226,10 @@ void Promoter::shutDown() {
 }
 
 void Promoter::fail(const Error &error) {
-  {
-    std::lock_guard lock(mutex);
-    lost = error;
-    for (const auto &[promotion, request] : pending)
-      moveLocked(promotion, PromotionState::Failed, error.message);
-  }
-  // Whoever waits for the code has it fail; nobody has to wait for the compiler.
+  std::lock_guard lock(mutex);
+  lost = error;
+  for (const auto &[promotion, request] : pending)
+    moveLocked(promotion, PromotionState::Failed, error.message);
 }
 
 void Promoter::waitIdle() {
