@@ -65,6 +65,10 @@ void KernelLowering::shareScratch() {
     ImplicitLocOpBuilder end(items.getLoc(), items.getBody().front().getTerminator());
     barrier(end);
   });
+  function.getFunctionBody().walk([&](ServeOp serve) {
+    ImplicitLocOpBuilder end(serve.getLoc(), serve.getBody().front().getTerminator());
+    barrier(end);
+  });
   for (Piece &piece : pieces) {
     b.setInsertionPoint(piece.op);
     b.setLoc(piece.op.getLoc());
@@ -213,7 +217,7 @@ LogicalResult KernelLowering::run() {
 
   SmallVector<Operation *> ops;
   function.getFunctionBody().walk([&](Operation *op) {
-    if (isa<TaskOp, SingleOp, DistributeOp, ViewOp>(op))
+    if (isa<TaskOp, SingleOp, DistributeOp, ServeOp, ViewOp>(op))
       ops.push_back(op);
   });
   for (Operation *op : ops) {
@@ -223,7 +227,10 @@ LogicalResult KernelLowering::run() {
       lowerSingle(single);
     else if (auto distribute = dyn_cast<DistributeOp>(op))
       lowerDistribute(distribute);
-    else
+    else if (auto serve = dyn_cast<ServeOp>(op)) {
+      if (failed(lowerServe(serve)))
+        return failure();
+    } else
       lowerView(cast<ViewOp>(op));
   }
   lowerFloatAtomics(function);

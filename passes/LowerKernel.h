@@ -41,6 +41,11 @@ protected:
   /// A pointer to a device address (i64).
   virtual mlir::Value pointer(mlir::ImplicitLocOpBuilder &b, mlir::Value address) = 0;
 
+  /// Replaces an mk.serve; a target without resident workers refuses it.
+  virtual mlir::LogicalResult lowerServe(ServeOp serve) {
+    return serve.emitOpError("is for a GPU; on the host, threads of the runtime serve the rings with the interpreter");
+  }
+
   // Of a team only.
   virtual mlir::Value threadId(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }
   virtual mlir::Value threadCount(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }

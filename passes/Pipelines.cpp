@@ -45,14 +45,14 @@ using namespace mk;
 
 /// From an ISA to mk.kernel operations, with checks folded where they were proved.
 static void buildKernels(OpPassManager &pm, const LoweringOptions &options) {
-  if (options.windows)
+  if (options.windows || options.resident)
     pm.addPass(createMkFuseWindowsPass());
   if (options.guard)
     pm.addPass(createMkGuardPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   if (options.interpreter)
-    pm.addPass(createMkBuildInterpreterPass({options.scope}));
+    pm.addPass(createMkBuildInterpreterPass({options.scope, options.resident}));
   pm.addPass(createMkBuildKernelsPass({options.opcodes, options.windows, options.promotedOnly}));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

@@ -151,10 +151,15 @@ def MkBuildInterpreterPass : Pass<"mk-build-interpreter", "::mlir::ModuleOp"> {
     `@mk_interpreter_packed` (made when the ISA has PACKED_SLOT) takes packed slots: it checks the whole slot, then runs
     its operations in order, up to the first that faults.
 
+    With `resident` the kernels are `@mk_resident_lane` and so on: they serve rings (`mk.serve`) until they are told to
+    leave. Fused windows with the attribute `mk.route` become part of the kernel of their scope, which runs them for
+    lines with that number; `mk.places` says where their argument words lie. Opcodes with `mk.emit` are left out.
+
     The bodies are taken as they are: run `mk-guard` before. Without an opcode in the module it is an error.
   }];
   let options = [
     Option<"scope", "scope", "std::string", "\"all\"", "which to make: lane, block, packed or all">,
+    Option<"resident", "resident", "bool", "false", "make the form that stays and serves rings">,
   ];
   let dependentDialects = ["::mk::MkDialect", "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
@@ -223,8 +228,9 @@ def ConvertMkToGpuPass : Pass<"convert-mk-to-gpu", "::mlir::ModuleOp"> {
   let options = [
     Option<"chip", "chip", "std::string", "\"sm_80\"", "the GPU to compile for">,
   ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
-                           "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",
+                           "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"];
 }
 
 def ConvertMkToHostPass : Pass<"convert-mk-to-host", "::mlir::ModuleOp"> {
