@@ -47,6 +47,8 @@ public:
   uint64_t executions(uint32_t dense) const { return heat[dense].load(std::memory_order_relaxed); }
 
 private:
+  std::optional<Outcome> publishAlike(std::span<const abi::Slot> slots, uint32_t priority, PublishTicket &ticket,
+                                      uint32_t &blocked);
   Expected<void> checkTenant(const abi::Slot &slot, uint32_t dense, size_t index) const;
   Expected<void> check(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
                        std::vector<uint16_t> &opcodes, uint64_t (&lines)[RingRoutes]) const;

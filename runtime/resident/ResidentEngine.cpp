@@ -93,6 +93,11 @@ public:
   Expected<void> release(BufferHandle buffer) {
     if (Expected<void> retired = buffers.retire(buffer); !retired)
       return retired;
+    {
+      // From here on no window is given to code that relies on the buffer; those before are waited for.
+      std::lock_guard lock(routes.mutex);
+      buffers.hide(buffer);
+    }
     if (Expected<void> drained = drain(); !drained)
       return drained;
     buffers.free(buffer);
@@ -170,8 +175,7 @@ private:
 
   void manage();
   void promote();
-  void requestRoutes(std::span<Routes::Route *const> proposed);
-  void takeArrivals();
+  void requestRoutes();
   bool checkInstalled();
   Expected<std::vector<SlotFault>> runWindow(std::span<const abi::Slot> slots, uint32_t route);
   void finishRequest(size_t route, std::vector<uint32_t> ids, Expected<KernelCode> compiled);
@@ -183,6 +187,8 @@ private:
     /// A GPU: code for the next epoch, and the routes that it knows.
     std::optional<KernelCode> next;
     std::vector<uint32_t> nextRoutes;
+    /// Such code was asked for. Guarded by the routes' mutex.
+    bool underWay = false;
   };
   Workers workers[RingRoutes];
   bool started = false;
@@ -261,7 +267,8 @@ Expected<void> ResidentEngine::Impl::start() {
     Expected<std::shared_ptr<Kernel>> kernel = device->load(*compiled);
     if (!kernel)
       return tl::unexpected(kernel.error());
-    workers[route] = {std::move(*kernel), compiled->scope, {}, {}};
+    workers[route].kernel = std::move(*kernel);
+    workers[route].scope = compiled->scope;
   }
   if (options.promote)
     publisher.observeWindows(&routes);
@@ -623,7 +630,6 @@ void ResidentEngine::Impl::manage() {
 }
 
 void ResidentEngine::Impl::promote() {
-  std::vector<Routes::Route *> proposed;
   {
     std::lock_guard lock(routes.mutex);
     LaunchRequest request =
@@ -632,11 +638,10 @@ void ResidentEngine::Impl::promote() {
     request.hotWindowCount = hottest >= double(UINT32_MAX) ? UINT32_MAX : uint32_t(hottest);
     LaunchExpected<LaunchRecommendation> answer = options.policy.recommend(request);
     if (answer && answer->promoteHotWindows)
-      proposed = routes.propose(options.policy.hotWindowThreshold);
+      routes.propose(options.policy.hotWindowThreshold);
     routes.demoteCold(options.policy.hotWindowThreshold);
   }
-  if (!proposed.empty())
-    requestRoutes(proposed);
+  requestRoutes();
   if (somethingNew && secondsSince(lastSwap) >= options.swapInterval) {
     std::lock_guard lock(swapMutex);
     (void)swapLocked();
@@ -644,66 +649,81 @@ void ResidentEngine::Impl::promote() {
   checkInstalled();
 }
 
-void ResidentEngine::Impl::requestRoutes(std::span<Routes::Route *const> proposed) {
-  auto ask = [&](CompileRequest request, size_t route, std::vector<uint32_t> ids) {
+/// Asks for the code of routes that have none. Of the kernels of a GPU, one at a time: the next one has what came
+/// meanwhile.
+void ResidentEngine::Impl::requestRoutes() {
+  struct Order {
+    CompileRequest request;
+    size_t route;
+    std::vector<uint32_t> ids;
+  };
+  std::vector<Order> orders;
+  bool host = device->info().target.kind == CodeTarget::Host;
+  {
+    std::lock_guard lock(routes.mutex);
+    std::vector<Routes::Route *> wanted = routes.wanted();
+    for (size_t scope = 0; scope < RingRoutes; ++scope) {
+      if (!host && workers[scope].underWay)
+        continue;
+      bool isNew = false;
+      Order all{requestFor(scope), scope, {}};
+      for (Routes::Route *route : wanted) {
+        if (size_t(route->unit->scope) != scope)
+          continue;
+        if (!host) {
+          all.request.routes.push_back({route->id, route->unit->signature});
+          all.ids.push_back(route->id);
+        } else if (!route->requested) {
+          Order &order = orders.emplace_back(Order{{}, scope, {route->id}});
+          order.request.kind = CompileRequest::Window;
+          order.request.window = route->unit->signature;
+        }
+        isNew |= !std::exchange(route->requested, true);
+      }
+      if (!host && isNew) {
+        workers[scope].underWay = true;
+        orders.push_back(std::move(all));
+      }
+    }
+  }
+  for (Order &order : orders) {
     {
       std::lock_guard lock(arrivalMutex);
       ++requests;
     }
-    code->request(request, 1, [this, route, ids](Expected<KernelCode> compiled) {
+    code->request(order.request, 1, [this, route = order.route, ids = order.ids](Expected<KernelCode> compiled) {
       finishRequest(route, ids, std::move(compiled));
     });
-  };
-  if (device->info().target.kind == CodeTarget::Host) {
-    for (Routes::Route *route : proposed) {
-      CompileRequest request;
-      request.kind = CompileRequest::Window;
-      request.window = route->unit->signature;
-      ask(request, size_t(route->unit->scope), {route->id});
-    }
-    return;
-  }
-  // A GPU: one kernel for all routes of a scope.
-  for (Scope scope : {Scope::Lane, Scope::Block}) {
-    if (std::none_of(proposed.begin(), proposed.end(),
-                     [&](const Routes::Route *route) { return route->unit->scope == scope; }))
-      continue;
-    CompileRequest request = requestFor(size_t(scope));
-    std::vector<uint32_t> ids;
-    {
-      std::lock_guard lock(routes.mutex);
-      for (Routes::Route *route : routes.wanted())
-        if (route->unit->scope == scope) {
-          request.routes.push_back({route->id, route->unit->signature});
-          ids.push_back(route->id);
-        }
-    }
-    ask(request, size_t(scope), ids);
   }
 }
 
 /// On a thread of the provider.
 void ResidentEngine::Impl::finishRequest(size_t route, std::vector<uint32_t> ids, Expected<KernelCode> compiled) {
   bool host = device->info().target.kind == CodeTarget::Host;
-  Expected<std::shared_ptr<Kernel>> kernel = nullptr;
-  if (compiled && host)
-    kernel = device->load(*compiled);
   if (compiled && !host) {
     std::lock_guard lock(swapMutex);
-    // A kernel with more routes may have overtaken this one.
-    if (!workers[route].next || workers[route].nextRoutes.back() <= ids.back()) {
-      workers[route].next = std::move(*compiled);
-      workers[route].nextRoutes = ids;
-    }
+    workers[route].next = std::move(*compiled);
+    workers[route].nextRoutes = std::move(ids);
   } else {
+    Expected<std::shared_ptr<Kernel>> kernel = nullptr;
+    if (compiled)
+      kernel = device->load(*compiled);
+    else
+      kernel = tl::unexpected(compiled.error());
     std::lock_guard lock(routes.mutex);
     for (uint32_t id : ids)
       if (Routes::Route *found = routes.find(id)) {
-        if (compiled && kernel)
+        if (kernel)
           found->kernel = *kernel;
+        else if (kernel.error().code == ErrorCode::Busy)
+          found->requested = false;
         else if (!found->installed)
-          routes.retire(*found, PromotionState::Failed, compiled ? kernel.error().message : compiled.error().message);
+          routes.retire(*found, PromotionState::Failed, kernel.error().message);
       }
+  }
+  {
+    std::lock_guard lock(routes.mutex);
+    workers[route].underWay = false;
   }
   if (compiled)
     somethingNew = true;

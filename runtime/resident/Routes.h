@@ -28,6 +28,8 @@ public:
     PromotionState state = PromotionState::Queued;
     /// The host: its code, once compiled. A GPU has it in the kernel.
     std::shared_ptr<Kernel> kernel;
+    /// Its code was asked for.
+    bool requested = false;
     /// Its code is part of the running epoch.
     bool installed = false;
     std::string error;
