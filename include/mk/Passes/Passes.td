@@ -227,6 +227,19 @@ def ConvertMkToGpuPass : Pass<"convert-mk-to-gpu", "::mlir::ModuleOp"> {
                            "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"];
 }
 
+def MkGpuToNvvmPass : Pass<"mk-gpu-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "lower a gpu.module to the LLVM and NVVM dialects";
+  let description = [{
+    Does at once, with the patterns of the upstream passes, what `arith-expand`, `convert-scf-to-cf`,
+    `convert-gpu-to-nvvm` and `convert-math-to-llvm` do one after the other. Those make their patterns anew in each run,
+    which takes longer than the conversion of a small kernel; this pass keeps them.
+
+    A function of `math` calls libdevice where that has it, and is an intrinsic of LLVM otherwise. The patterns that
+    `convert-gpu-to-nvvm` has for operations on the threads of a whole warp or CTA (`gpu.all_reduce`, ...) are left out.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::cf::ControlFlowDialect"];
+}
+
 def ConvertMkToHostPass : Pass<"convert-mk-to-host", "::mlir::ModuleOp"> {
   let summary = "lower mk kernels to functions for CPU threads";
   let description = [{
