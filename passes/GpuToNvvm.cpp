@@ -86,18 +86,18 @@ struct MkGpuToNvvmPass : mk::impl::MkGpuToNvvmPassBase<MkGpuToNvvmPass> {
       return signalPassFailure();
     SmallVector<UnrealizedConversionCastOp> casts;
     module.walk([&](UnrealizedConversionCastOp cast) { casts.push_back(cast); });
-    SmallVector<UnrealizedConversionCastOp> remaining;
-    reconcileUnrealizedCasts(casts, &remaining);
-    if (!remaining.empty()) {
-      UnrealizedConversionCastOp cast = remaining.front();
+    reconcileUnrealizedCasts(casts);
+    WalkResult remaining = module.walk([](UnrealizedConversionCastOp cast) {
       Type type = cast.getInputs().front().getType();
       if (LLVM::isCompatibleType(type))
         type = cast.getType(0);
       mlir::emitError(cast.getLoc())
           << "what makes or uses a value of type " << type
           << " here has no conversion to LLVM; use operations of arith, math, memref, scf and vector that have one";
+      return WalkResult::interrupt();
+    });
+    if (remaining.wasInterrupted())
       return signalPassFailure();
-    }
     // Views are descriptors now. Taken apart here, they do not hide from LLVM what pointers point to.
     module.walk([](LLVM::ExtractValueOp field) {
       SmallVector<OpFoldResult> known;
