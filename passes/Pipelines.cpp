@@ -54,7 +54,9 @@ static void buildKernels(OpPassManager &pm, const LoweringOptions &options) {
   pm.addPass(createMkBuildKernelsPass({options.opcodes, options.windows, options.promotedOnly}));
   // The bodies that the kernels were made of are not needed any more.
   OpPassManager &kernels = pm.nest<KernelOp>();
-  kernels.addPass(createCanonicalizerPass());
+  // Structured control flow has no blocks to simplify.
+  kernels.addPass(createCanonicalizerPass(GreedyRewriteConfig().setUseTopDownTraversal().setRegionSimplificationLevel(
+      GreedySimplifyRegionLevel::Disabled)));
   kernels.addPass(createCSEPass());
 }
 

@@ -43,7 +43,8 @@ def MkGuardPass : Pass<"mk-guard"> {
     * `scratch`: local memory (`memref.alloca`) is set to zero, unless a loop fills it before anything else uses it.
 
     A check that can be proved is not made: indexes that run to the `memref.dim` of the same memref (or of one in the
-    same extent group of a window), and everything that integer range analysis can bound.
+    same extent group of a window), and everything that integer range analysis can bound. Accesses of one block to one
+    place share the check that the first of them makes.
     Where an `scf.parallel` touches memrefs at its own induction variable, or at a constant distance from it, the extents
     are compared once before it; the loop without checks runs when they are large enough, and one with checks otherwise.
 
