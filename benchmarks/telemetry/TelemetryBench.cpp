@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "telemetry/CountMinSketch.h"
 #include "telemetry/RepeatFinder.h"
 #include <benchmark/benchmark.h>
 #include <random>
@@ -99,5 +100,21 @@ static void random(benchmark::State &state) {
   find(state, slots);
 }
 BENCHMARK(random)->Arg(64)->Arg(1 << 20);
+
+/// Additions of keys from range(0), at times that are all different or, with range(1), all the same.
+static void decayingAdd(benchmark::State &state) {
+  DecayingSketch sketch(*SketchShape::create(4, 1024), 1);
+  std::mt19937_64 rng(7);
+  std::vector<uint64_t> keys(4096);
+  for (uint64_t &key : keys)
+    key = rng() % uint64_t(state.range(0));
+  size_t i = 0;
+  for (auto _ : state) {
+    ++i;
+    sketch.add(keys[i % keys.size()], 1, state.range(1) ? 0 : double(i) * 1e-6);
+  }
+  benchmark::DoNotOptimize(sketch.total(0));
+}
+BENCHMARK(decayingAdd)->Args({64, 1})->Args({1 << 30, 1})->Args({1 << 30, 0});
 
 BENCHMARK_MAIN();
