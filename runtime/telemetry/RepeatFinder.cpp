@@ -118,31 +118,36 @@ static uint32_t hashArgument(const ArgLayout &arg, const abi::Slot &slot) {
 /// Adds what the arguments of a slot say, for each window that ends with it, where they can only be those of the
 /// slots before it in that window: to 'codes' which they are, and to 'links' how many.
 void RepeatFinder::readArguments(const OpcodeLayout &op, const abi::Slot &slot, Row &codes, Row &links) {
-  for (uint32_t argument = 0; argument < op.args.size(); ++argument) {
-    uint32_t hash = hashArgument(op.args[argument], slot);
+  // The compiler cannot know that no store below changes these.
+  const ArgLayout *args = op.args.data();
+  const uint32_t count = uint32_t(op.args.size()), here = position;
+  uint32_t next = uses;
+  for (uint32_t argument = 0; argument < count; ++argument) {
+    uint32_t hash = hashArgument(args[argument], slot);
 
     // The last use of the same words. If that lies before a window, so do all others.
     uint32_t &bucket = buckets[hash % UseCount];
     for (uint32_t at = bucket, probe = 0; probe < MaxProbes; ++probe) {
       const Use &use = used[at % UseCount];
-      uint32_t distance = position - use.position;
-      if (uses - at > UseCount || distance >= MaxLength)
+      uint32_t distance = here - use.position;
+      if (next - at > UseCount || distance >= MaxLength)
         break;
       if (use.hash == hash) {
         uint32_t code = mix((argument << 4 | distance) << 4 | use.argument);
         const uint32_t *mask = longerThan.data() + MaxLength - distance;
-        for (uint32_t length = 0; length <= MaxLength; ++length)
+        for (uint32_t length = 1; length <= MaxLength; ++length)
           codes[length] += code & mask[length];
         if (distance)
-          for (uint32_t length = 0; length <= MaxLength; ++length)
+          for (uint32_t length = 1; length <= MaxLength; ++length)
             links[length] -= mask[length];
         break;
       }
       at = use.previous;
     }
-    used[uses % UseCount] = {hash, bucket, position, argument};
-    bucket = uses++;
+    used[next % UseCount] = {hash, bucket, here, argument};
+    bucket = next++;
   }
+  uses = next;
 }
 
 /// The fingerprints of the windows that end in a slot: each is one that ended in the slot before, and the code of this
@@ -175,8 +180,8 @@ void RepeatFinder::findPeriods(const Row &row, uint32_t opcode) {
     if (rows[at % RowCount][p] == row[p]) {
       runs[p] = uint8_t(periods >> p & 1 ? std::min(runs[p] + 1u, MaxRun) : 1);
       equal |= 1u << p;
-      // So long with one opcode, every window is without interest.
-      if (p == 1 && runs[p] >= MaxLength)
+      // A stretch so long has no other periods than multiples of its shortest.
+      if (runs[p] >= 2 * MaxLength)
         break;
     }
   periods = equal;
@@ -341,9 +346,8 @@ void RepeatFinder::find(std::span<const abi::Slot> slots, const uint16_t *opcode
     argumentsBefore[position % RowCount] = arguments;
     readArguments(op, slot, row, links);
     extend(rows[(position - 1) % RowCount], row);
-    std::copy_backward(shared.begin(), shared.end() - 1, shared.end());
-    for (uint32_t length = 0; length <= MaxLength; ++length)
-      shared[length] += links[length];
+    for (uint32_t length = MaxLength; length > 0; --length)
+      shared[length] = shared[length - 1] + links[length];
     arguments += uint32_t(op.args.size());
     findPeriods(row, opcodes[i]);
 
