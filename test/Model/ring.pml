@@ -44,11 +44,16 @@
  *   BELL_FIRST        the doorbell is rung before the lines are written
  *   FIRST_LINE_FIRST  the first line of a window is written first
  *   NO_CAS            a claim is a load and a store
- *  *   STATUS_FIRST      the status is stored before the slot has ended
+ *   STATUS_FIRST      the status is stored before the slot has ended
  *   NO_SHUTDOWN_WAIT  the shutdown does not wait for lines that are left
  *   TAGS=1            laps cannot be told apart
  *
- * -DMANY_POLLERS lets any worker poll, even while another does, which is no bug.
+ * -DMANY_POLLERS lets any worker poll, even while another does. That is no bug, unless there is -DALONE.
+ *
+ * -DALONE is the protocol of the GPU kernels. Who becomes the poller looks whether all rings are empty, and then polls
+ * until there is news. As nobody else touches the ends of an empty ring, it claims with plain stores, and lets go of
+ * the poller flag afterwards. Here one more bug is to be found:
+ *   NO_RECHECK        the poller does not look whether the rings are empty
  */
 
 #ifndef LINES
@@ -229,8 +234,19 @@ inline runLine(p, position) {
   }
 }
 
+/* What a claim exchanges: the head of a ring, or both its ends. */
+#ifdef ALONE
+#define CLAIMABLE (rings[p].head == h && rings[p].tail == seen)
+#else
+#define CLAIMABLE (rings[p].head == h)
+#endif
+
 active [WORKERS] proctype worker() {
   byte p, h, n, seen, route;
+#ifdef ALONE
+  byte heads[RINGS], news[RINGS];
+  bit departs;
+#endif
   /* Parameters of the launch. */
   byte mine, myEpoch;
 
@@ -252,6 +268,7 @@ again:
     :: else -> goto poll
     fi;
     h = rings[p].head;
+    seen = rings[p].tail;
     n = rings[p].lines[AT(h)].length
   }
   atomic {
@@ -259,11 +276,13 @@ again:
     rings[p].head = h + n;
 #else
     if
-    :: rings[p].head == h -> rings[p].head = h + n
-    :: else -> p = 0; h = 0; n = 0; goto again
-    fi
+    :: CLAIMABLE -> rings[p].head = h + n
+    :: else -> p = 0; h = 0; n = 0; seen = 0; goto again
+    fi;
 #endif
+    seen = 0
   }
+claimed:
   runLine(p, h);
   if
   :: n == 2 -> runLine(p, h + 1)
@@ -281,6 +300,77 @@ poll:
 #endif
     poller = 1
   }
+#ifdef ALONE
+#ifndef NO_RECHECK
+  /* The worker that polled before may have left something. */
+  do
+  :: p < RINGS ->
+    if
+    :: rings[p].head == rings[p].tail -> p++
+    :: else -> atomic { poller = 0; p = 0; goto again }
+    fi
+  :: else -> break
+  od;
+#endif
+listen:
+  atomic {
+    p = 0;
+    do
+    :: p < RINGS ->
+      heads[p] = rings[p].head;
+      news[p] = (rings[p].bell > heads[p] -> rings[p].bell : heads[p]);
+      if
+      :: true
+      :: news[p] == heads[p] && rings[p].lines[AT(heads[p])].tag == TAG(heads[p]) ->
+        news[p] = heads[p] + rings[p].lines[AT(heads[p])].length
+      fi;
+      p++
+    :: else -> break
+    od;
+    departs = bellEpoch != myEpoch;
+    p = 0
+  }
+  if
+  :: departs -> leave = 1
+  :: else
+  fi;
+  /* Nobody else moves the ends of rings that are empty, so a store is enough: head and tail of a ring at once. */
+  do
+  :: p < RINGS && news[p] > heads[p] ->
+    atomic {
+      if
+      :: n == 0 ->
+        seen = p;
+        h = heads[p];
+        n = rings[p].lines[AT(h)].length;
+        heads[p] = h + n
+      :: else
+      fi;
+      rings[p].head = heads[p];
+      rings[p].tail = news[p];
+      p++
+    }
+  :: p < RINGS && news[p] <= heads[p] -> p++
+  :: else -> break
+  od;
+  atomic {
+    p = 0;
+    do
+    :: p < RINGS -> heads[p] = 0; news[p] = 0; p++
+    :: else -> break
+    od;
+    p = seen;
+    seen = 0;
+    if
+    :: n == 0 && !departs -> goto listen
+    :: else -> departs = 0; poller = 0
+    fi;
+    if
+    :: n == 0 -> goto gone
+    :: else -> goto claimed
+    fi
+  }
+#else
   do
   :: p < RINGS ->
     atomic {
@@ -305,6 +395,7 @@ poll:
   fi;
 #endif
   atomic { poller = 0; p = 0; goto again }
+#endif
 
 gone:
   atomic { p = 0; mine = 0; myEpoch = 0; running[_pid - PUBLISHERS] = 0 }
