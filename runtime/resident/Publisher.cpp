@@ -150,6 +150,9 @@ std::optional<Publisher::Outcome> Publisher::publishAlike(std::span<const abi::S
         route = op.route;
       if (op.route != route || route > Route::Block || op.emits || runCount == std::size(runs))
         return std::nullopt;
+      // There may be windows in it.
+      if (finders && route == Route::Block && slots.size() > 1)
+        return std::nullopt;
       runs[runCount++] = {dense, 1};
       lastOpcode = slot.opcode;
     }
@@ -187,6 +190,12 @@ Expected<Publisher::Outcome> Publisher::publish(std::span<const abi::Slot> slots
   uint64_t lines[RingRoutes] = {};
   if (Expected<void> good = check(slots, indexes, opcodes, lines); !good)
     return tl::unexpected(good.error());
+  thread_local std::vector<abi::Slot> marked;
+  if (finders && !forced && lines[size_t(Route::Block)] > 1) {
+    marked.assign(slots.begin(), slots.end());
+    finders->mark(marked, opcodes.data());
+    slots = marked;
+  }
 
   std::unique_lock<std::mutex> locks[RingRoutes];
   for (size_t route = 0; route < RingRoutes; ++route) {

@@ -55,7 +55,7 @@ public:
        const ResidentOptions &givenOptions)
       : options(givenOptions), device(std::move(ownedDevice)), code(std::move(ownedCode)),
         layout(std::move(ownedLayout)), memory(*device, options.memoryBudget), buffers(*device, memory),
-        control(*device, buffers), tenants(options.tenants), publisher(layout, tenants),
+        control(*device, buffers), tenants(options.tenants), publisher(layout, tenants, options.findWindows),
         routes(code->isa(), layout, buffers, options),
         tasks({[this](const PublishTicket &ticket) { return hasEnded(ticket); },
                [this](const PublishTicket &ticket) { return takeFaults(ticket); },
@@ -174,6 +174,8 @@ private:
   Expected<EpochSwap> swapLocked();
 
   void manage();
+  void countHeat();
+  void watch();
   void promote();
   void requestRoutes();
   bool checkInstalled();
@@ -212,6 +214,13 @@ private:
   /// Of the manager.
   std::atomic<uint64_t> passes = 0;
   std::thread manager;
+
+  /// Of opcodes, by dense index, and what the watchdog saw: when there was progress last, and what it says.
+  std::mutex heatMutex;
+  std::vector<HeatCounter> opcodeHeat;
+  Clock::time_point lastWatch = Clock::now();
+  ProgressSnapshot lastProgress;
+  WatchdogVerdict verdict;
 
   std::mutex arrivalMutex;
   std::condition_variable arrived;
@@ -622,11 +631,60 @@ void ResidentEngine::Impl::manage() {
     if (Expected<void> works = device->checkServing(); !works)
       loseDevice(works.error());
     publisher.reclaim();
+    countHeat();
+    if (secondsSince(lastWatch) > options.watchdogPatience / 8 && !lostError())
+      watch();
     if (options.promote && !lostError())
       promote();
     ++passes;
     lock.lock();
   }
+}
+
+void ResidentEngine::Impl::countHeat() {
+  std::lock_guard lock(heatMutex);
+  double now = routes.now();
+  opcodeHeat.resize(layout.size());
+  for (uint32_t dense = 0; dense < layout.size(); ++dense) {
+    HeatCounter &heat = opcodeHeat[dense];
+    if (uint64_t more = publisher.executions(dense) - heat.total())
+      heat.add(more, more, now, options.heatHalfLife);
+  }
+}
+
+void ResidentEngine::Impl::watch() {
+  lastWatch = Clock::now();
+  ProgressSnapshot seen;
+  seen.seconds = routes.now();
+  seen.liveWorkers = 1;
+  uint64_t published = 0, waiting = 0, claimed = 0;
+  for (size_t route = 0; route < RingRoutes; ++route) {
+    if (!sets[route])
+      continue;
+    for (uint32_t priority = 0; priority < abi::PriorityLevels; ++priority) {
+      Ring &ring = (*sets[route])[priority];
+      std::lock_guard lock(ring.mutex);
+      published += ring.next();
+      waiting += ring.waiting();
+    }
+    Expected<abi::RingState> state = sets[route]->state();
+    if (!state)
+      return;
+    seen.heartbeat += state->heartbeat;
+    seen.faultCount += state->faults;
+    claimed += state->claimed;
+  }
+  seen.doneCount = uint32_t(published - waiting);
+  // Lines that were claimed and have not ended; the claims are modulo 2^32.
+  seen.running = std::min<uint64_t>(uint32_t(claimed - (published - waiting)), waiting);
+  seen.schedulable = waiting - seen.running;
+  WatchdogOptions watchdog;
+  watchdog.patience = options.watchdogPatience;
+  watchdog.workersSleep = true;
+  std::lock_guard lock(heatMutex);
+  verdict = judgeProgress(lastProgress, seen, watchdog);
+  if (verdict.doneDelta || waiting == 0 || lastProgress.seconds == 0)
+    lastProgress = seen;
 }
 
 void ResidentEngine::Impl::promote() {
@@ -860,6 +918,13 @@ Expected<ResidentTelemetry> ResidentEngine::Impl::telemetry() {
     const TenantCounters::Tenant &count = tenants.counters.tenants[tenant];
     result.tenants[tenant] = {count.published.load(), count.ended.load(), count.refused.load()};
   }
+  {
+    std::lock_guard lock(heatMutex);
+    for (const HeatCounter &heat : opcodeHeat)
+      result.opcodes.push_back({heat.total(), heat.recent(routes.now(), options.heatHalfLife)});
+    result.verdict = verdict;
+  }
+  result.windowsFound = publisher.windowsFound();
   std::lock_guard lock(swapMutex);
   result.epoch = epoch;
   result.swaps = swapCount;

@@ -39,7 +39,9 @@ public:
   };
 
   Routes(const Isa &isa, const IsaLayout &layout, const BufferTable &buffers, const ResidentOptions &options)
-      : options(options), buffers(buffers), table(isa, layout, options.maxWindows, options.heatHalfLife) {}
+      : options(options), buffers(buffers), table(isa, layout, options.maxWindows, options.heatHalfLife) {
+    table.keepDoor();
+  }
 
   uint32_t observe(std::span<const abi::Slot> slots, const uint16_t *opcodes) override;
 
