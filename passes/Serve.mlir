@@ -76,6 +76,7 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
     %seen = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %epochAt : (i64) -> i32
     %ends = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.gpu.global.b64 $0, [$1];", "=l,l,~{memory}" %endsAt : (i64) -> i64
     %over = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %passedAt : (i64) -> i32
+    %look = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %pollerAt : (i64) -> i32
     %leaves = arith.cmpi ne, %seen, %epoch : i32
     %next:10 = scf.if %leaves -> (i1, i32, i32, i32, i1, i1, i32, i32, i32, i32) {
       scf.yield %false, %c0, %c0, %c0, %false, %false, %c0, %c0, %c0, %c0 : i1, i32, i32, i32, i1, i1, i32, i32, i32, i32
@@ -91,7 +92,6 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
       // empty and one worker polls, nobody else moves their ends, so that it may claim without asking.
       %news:9 = scf.if %nothing -> (i32, i32, i1, i32, i32, i32, i32, i1, i1) {
         %taken = scf.if %isLeader -> (i32) {
-          %look = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %pollerAt : (i64) -> i32
           %free = arith.cmpi eq, %look, %c0 : i32
           %took = scf.if %free -> (i32) {
             %old = llvm.inline_asm has_side_effects asm_dialect = att "atom.acquire.gpu.global.cas.b32 $0, [$1], 0, 1;", "=r,l,~{memory}" %pollerAt : (i64) -> i32
@@ -187,7 +187,7 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
           }
           scf.yield %h, %heard#0, %heard#1, %heard#3, %heard#4, %heard#5, %heard#6, %isEmpty : i32, i32, i1, i32, i32, i32, i32, i1
         } else {
-          %ns = arith.constant 64 : i32
+          %ns = arith.constant 20 : i32
           llvm.inline_asm has_side_effects asm_dialect = att "nanosleep.u32 $0;", "r" %ns : (i32) -> ()
           scf.yield %head, %head, %false, %c0, %c0, %c0, %c0, %false : i32, i32, i1, i32, i32, i32, i32, i1
         }

@@ -243,28 +243,6 @@ TEST_F(Resident, AFailedCompilationLeavesTheInterpreter) {
   EXPECT_EQ(engine->windows()[0].error, "no luck");
 }
 
-TEST_F(Resident, WindowsAreFoundInSingleSlots) {
-  for (bool finds : {false, true}) {
-    ResidentOptions options;
-    options.findWindows = finds;
-    open(options);
-    BufferHandle x = buffer(std::vector<int32_t>(4096));
-    // put(view i64, value), bump(buffer, value) over and over, with ever other values.
-    for (uint32_t round = 0; round < 100; ++round) {
-      std::vector<abi::Slot> slots;
-      for (uint32_t i = 0; i < 4; ++i) {
-        BufferHandle each = x;
-        slots.push_back(makeSlot(Bump, {each, round}));
-        slots.push_back(makeSlot(Bump, {each, 0u - round}));
-      }
-      EXPECT_TRUE(run(slots).empty());
-    }
-    EXPECT_EQ(read(x, 4096), std::vector<int32_t>(4096, 0));
-    EXPECT_EQ(engine->telemetry()->windowsFound > 0, finds);
-    engine.reset();
-  }
-}
-
 TEST_F(Resident, KindsThatComeOnceAreNotTracked) {
   open();
   BufferHandle x = buffer(std::vector<int32_t>(64));
