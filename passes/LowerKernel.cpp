@@ -36,6 +36,15 @@ static Region *armOf(Operation *op) {
   return nullptr;
 }
 
+Operation *KernelLowering::endOfWork(DistributeOp items) {
+  Block &body = items.getBody().front();
+  // A task waits for all threads, so one barrier serves both.
+  for (Operation &op : llvm::reverse(body))
+    if (auto task = dyn_cast<TaskOp>(op))
+      return task.getBody().front().getTerminator();
+  return body.getTerminator();
+}
+
 /// Local memory of a block body belongs to the whole worker: a team shares it. Bodies that never run together (the arms
 /// of an interpreter) share the space.
 void KernelLowering::shareScratch() {
@@ -61,10 +70,7 @@ void KernelLowering::shareScratch() {
   b.setInsertionPointToStart(&function.getFunctionBody().front());
   Value pool = takeShared(MemRefType::get({size}, b.getI8Type()));
   // The next item begins when no thread reads what the last one left.
-  function.getFunctionBody().walk([&](DistributeOp items) {
-    ImplicitLocOpBuilder end(items.getLoc(), items.getBody().front().getTerminator());
-    barrier(end);
-  });
+  separatesItems = true;
   for (Piece &piece : pieces) {
     b.setInsertionPoint(piece.op);
     b.setLoc(piece.op.getLoc());
@@ -203,6 +209,18 @@ Value KernelLowering::scratchArray(Type element, unsigned count, unsigned number
   return array;
 }
 
+Value KernelLowering::toggle(ImplicitLocOpBuilder &b) {
+  if (!toggled) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&function.getFunctionBody().front());
+    toggled = memref::AllocaOp::create(b, MemRefType::get({}, b.getIndexType()));
+    memref::StoreOp::create(b, arith::ConstantIndexOp::create(b, 0), toggled);
+  }
+  Value now = memref::LoadOp::create(b, toggled), one = arith::ConstantIndexOp::create(b, 1);
+  memref::StoreOp::create(b, arith::SubIOp::create(b, one, now), toggled);
+  return now;
+}
+
 LogicalResult KernelLowering::run() {
   expandAtomicMultiplications(function);
   if (hasTeam()) {
@@ -210,6 +228,15 @@ LogicalResult KernelLowering::run() {
     isolateWrites();
   }
   lowerLoops();
+  SmallVector<ArgumentsOp> arguments;
+  function.getFunctionBody().walk([&](ArgumentsOp op) { arguments.push_back(op); });
+  for (ArgumentsOp op : arguments)
+    lowerArguments(op);
+  if (separatesItems)
+    function.getFunctionBody().walk([&](DistributeOp items) {
+      ImplicitLocOpBuilder end(items.getLoc(), endOfWork(items));
+      barrier(end);
+    });
 
   SmallVector<Operation *> ops;
   function.getFunctionBody().walk([&](Operation *op) {
@@ -270,10 +297,15 @@ void KernelLowering::lowerTask(TaskOp task) {
       b.setInsertionPointToStart(&function.getFunctionBody().front());
       set.getDefiningOp()->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
       memref::StoreOp::create(b, number(0), set);
-      onOneThread(b, [&] {
-        for (unsigned i = 0; i < 2 * count; ++i)
-          memref::StoreOp::create(b, noFault(), cells, number(i));
-      });
+      onOneThread(
+          b,
+          [&] {
+            for (unsigned i = 0; i < 2 * count; ++i)
+              memref::StoreOp::create(b, noFault(), cells, number(i));
+          },
+          /*wait=*/false);
+      b.setInsertionPoint(function.getFunctionBody().front().findAncestorOpInBlock(*task));
+      barrier(b);
     }
     base = memref::LoadOp::create(b, set);
   } else {
