@@ -557,6 +557,57 @@ LogicalResult ArgumentsOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
+// ServeOp and CompleteOp
+//===----------------------------------------------------------------------===//
+
+static MemRefType slotsType(MLIRContext *context) {
+  return MemRefType::get({ShapedType::kDynamic}, IntegerType::get(context, 32));
+}
+
+void ServeOp::build(OpBuilder &builder, OperationState &state) {
+  OpBuilder::InsertionGuard guard(builder);
+  Block *body = builder.createBlock(state.addRegion());
+  body->addArguments({builder.getIndexType(), slotsType(builder.getContext())}, {state.location, state.location});
+  ensureTerminator(*state.regions.front(), builder, state.location);
+}
+
+ParseResult ServeOp::parse(OpAsmParser &parser, OperationState &result) {
+  OpAsmParser::Argument arguments[2];
+  if (parser.parseLParen() || parser.parseArgument(arguments[0]) || parser.parseComma() ||
+      parser.parseArgument(arguments[1]) || parser.parseRParen() ||
+      parser.parseOptionalAttrDictWithKeyword(result.attributes))
+    return failure();
+  arguments[0].type = parser.getBuilder().getIndexType();
+  arguments[1].type = slotsType(parser.getContext());
+  Region *body = result.addRegion();
+  if (parser.parseRegion(*body, arguments))
+    return failure();
+  ensureTerminator(*body, parser.getBuilder(), result.location);
+  return success();
+}
+
+void ServeOp::print(OpAsmPrinter &p) {
+  p << " (" << getPlace() << ", " << getSlots() << ")";
+  p.printOptionalAttrDictWithKeyword((*this)->getAttrs());
+  p << ' ';
+  p.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/false);
+}
+
+LogicalResult ServeOp::verify() {
+  if (getBody().getNumArguments() != 2 || !getPlace().getType().isIndex() ||
+      getSlots().getType() != slotsType(getContext()))
+    return emitOpError("region takes an index, the place of a line, and a memref<?xi32>, the slots");
+  return success();
+}
+
+LogicalResult CompleteOp::verify() {
+  // (complete_c1)
+  if (!(*this)->getParentOfType<ServeOp>())
+    return emitOpError("ends a line of a ring, but is not in an mk.serve");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // TaskOp
 //===----------------------------------------------------------------------===//
 

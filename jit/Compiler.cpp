@@ -134,9 +134,13 @@ public:
     std::string entry;
     Scope scope;
     OwningOpRef<ModuleOp> module;
+    bool resident = false;
   };
   mk::Expected<Plan> plan(const CompileRequest &request);
   mk::Expected<void> checkOpcode(uint32_t opcode) const;
+  mk::Expected<void> checkWindow(const WindowSignature &window) const;
+  /// Puts the windows of a resident interpreter in place of those that the ISA names.
+  mk::Expected<void> addRoutes(ModuleOp module, const CompileRequest &request);
   /// Leaves, of a module with the opcode or window 'name', the window 'name' that 'facts' specialises it to.
   mk::Expected<void> specialize(ModuleOp module, StringRef name, const std::vector<ArgType> &args,
                                 const Specialization &facts, StringRef newName);
@@ -219,9 +223,9 @@ std::string Compiler::describe(const CompileRequest &request) const {
   auto isKnown = [&](uint32_t opcode) { return opcode < impl->isa.opcodes.size(); };
   switch (request.kind) {
   case CompileRequest::Interpreter:
-    return std::string("interpreter ") + stringifyScope(request.scope);
+    return std::string(request.resident ? "resident " : "") + "interpreter " + stringifyScope(request.scope);
   case CompileRequest::PackedInterpreter:
-    return "interpreter packed";
+    return std::string(request.resident ? "resident " : "") + "interpreter packed";
   case CompileRequest::Opcode:
     return "opcode " + (isKnown(request.opcode) ? impl->isa.opcodes[request.opcode].name
                                                 : "index " + std::to_string(request.opcode));
@@ -254,6 +258,8 @@ mk::Expected<void> Compiler::Impl::checkOpcode(uint32_t opcode) const {
 
 mk::Expected<Compiler::Impl::Plan> Compiler::Impl::plan(const CompileRequest &request) {
   bool isInterpreter = request.kind == CompileRequest::Interpreter || request.kind == CompileRequest::PackedInterpreter;
+  if (!isInterpreter && (request.resident || !request.routes.empty()))
+    return makeError(ErrorCode::InvalidArgument, "only interpreters have a resident form and routes");
   if (isInterpreter && !request.facts.empty())
     return makeError(ErrorCode::InvalidArgument,
                      "facts specialise an opcode or a window, not an interpreter; leave them out");
@@ -286,22 +292,12 @@ mk::Expected<Compiler::Impl::Plan> Compiler::Impl::plan(const CompileRequest &re
     return plan;
   }
   case CompileRequest::Window: {
+    if (auto checked = checkWindow(request.window); !checked)
+      return tl::unexpected(checked.error());
     plan.scope = Scope::Lane;
-    for (const WindowSignature::Issue &issue : request.window.issues) {
-      if (issue.opcode >= isa.opcodes.size())
-        return makeError(ErrorCode::InvalidArgument, "the signature names opcode index " +
-                                                         std::to_string(issue.opcode) + ", which is not below " +
-                                                         std::to_string(isa.opcodes.size()));
-      if (auto checked = checkOpcode(issue.opcode); !checked)
-        return tl::unexpected(checked.error());
+    for (const WindowSignature::Issue &issue : request.window.issues)
       if (isa.opcodes[issue.opcode].scope == Scope::Block)
         plan.scope = Scope::Block;
-      for (uint32_t operand : issue.operands)
-        if (operand >= request.window.args.size())
-          return makeError(ErrorCode::InvalidArgument, "the signature names argument " + std::to_string(operand) +
-                                                           ", which is not below " +
-                                                           std::to_string(request.window.args.size()));
-    }
     std::string name;
     plan.module = makeWindowModule(*isaModule, request.window, name);
     plan.entry = "mk_window_" + name;
@@ -314,8 +310,69 @@ mk::Expected<Compiler::Impl::Plan> Compiler::Impl::plan(const CompileRequest &re
   }
   }
   plan.module = cast<ModuleOp>((*isaModule)->clone());
-  plan.entry = "mk_interpreter_" + plan.interpreter;
+  plan.resident = request.resident;
+  plan.entry = (request.resident ? "mk_resident_" : "mk_interpreter_") + plan.interpreter;
+  if (request.resident)
+    if (auto added = addRoutes(*plan.module, request); !added)
+      return tl::unexpected(added.error());
   return plan;
+}
+
+/// Where the words of the signature's arguments lie, in words from the first slot of an instance: each where it is met
+/// first.
+static std::vector<int32_t> placesOf(const Isa &isa, const WindowSignature &window) {
+  std::vector<int32_t> places;
+  size_t next = 0;
+  for (auto [issue, slot] : llvm::enumerate(window.issues)) {
+    uint32_t word = abi::SlotArgWord;
+    for (auto [operand, arg] : llvm::zip_equal(slot.operands, isa.opcodes[slot.opcode].args)) {
+      if (operand == next) {
+        for (uint32_t i = 0; i < arg.words(); ++i)
+          places.push_back(int32_t(issue * abi::SlotWords + word + i));
+        ++next;
+      }
+      word += arg.words();
+    }
+  }
+  return places;
+}
+
+mk::Expected<void> Compiler::Impl::addRoutes(ModuleOp module, const CompileRequest &request) {
+  if (request.target.kind != CodeTarget::Nvptx)
+    return makeError(
+        ErrorCode::InvalidArgument,
+        "the resident form is for a GPU; on the host, threads of the runtime serve rings with the interpreter");
+  // The windows that the ISA names are no routes.
+  for (WindowOp window : llvm::make_early_inc_range(module.getOps<WindowOp>()))
+    window.erase();
+  Builder b(&context);
+  for (const CompileRequest::Route &route : request.routes) {
+    if (auto checked = checkWindow(route.window); !checked)
+      return checked;
+    WindowOp window = addWindow(module, *isaModule, route.window, "route" + std::to_string(route.id));
+    if (failed(verify(window)))
+      return makeError(ErrorCode::InvalidArgument, "the signature does not fit the ISA: " + route.window.str(isa));
+    window->setAttr(routeAttrName, b.getI32IntegerAttr(int32_t(route.id)));
+    window->setAttr(routePlacesAttrName, b.getDenseI32ArrayAttr(placesOf(isa, route.window)));
+  }
+  return {};
+}
+
+mk::Expected<void> Compiler::Impl::checkWindow(const WindowSignature &window) const {
+  for (const WindowSignature::Issue &issue : window.issues) {
+    if (issue.opcode >= isa.opcodes.size())
+      return makeError(ErrorCode::InvalidArgument, "the signature names opcode index " + std::to_string(issue.opcode) +
+                                                       ", which is not below " + std::to_string(isa.opcodes.size()));
+    if (auto checked = checkOpcode(issue.opcode); !checked)
+      return checked;
+    for (uint32_t operand : issue.operands)
+      if (operand >= window.args.size())
+        return makeError(ErrorCode::InvalidArgument, "the signature names argument " + std::to_string(operand) +
+                                                         ", which is not below " + std::to_string(window.args.size()));
+    if (issue.operands.size() != isa.opcodes[issue.opcode].args.size())
+      return makeError(ErrorCode::InvalidArgument, "the signature does not fit the ISA: " + window.str(isa));
+  }
+  return {};
 }
 
 /// The value of a scalar argument whose words are 'words'. Null when it has more bits than its words.
@@ -409,12 +466,13 @@ static void miscompileOne(ModuleOp module) {
 
 PassManager &Compiler::Impl::lowering(const Plan &plan, const CodeTarget &target) {
   std::string key = target.kind == CodeTarget::Nvptx ? "nvvm " + target.chip : "host";
-  key += ' ' + std::to_string(plan.kind) + ' ' + plan.interpreter;
+  key += ' ' + std::to_string(plan.kind) + ' ' + plan.interpreter + (plan.resident ? " resident" : "");
   std::unique_ptr<PassManager> &pm = passManagers[key];
   if (pm)
     return *pm;
   LoweringOptions lowering;
   lowering.interpreter = !plan.interpreter.empty();
+  lowering.resident = plan.resident;
   lowering.opcodes = plan.kind == CompileRequest::Opcode;
   lowering.windows = plan.kind == CompileRequest::Window;
   if (!plan.interpreter.empty())
@@ -603,6 +661,22 @@ const std::shared_ptr<const CacheKey::Shared> &Compiler::Impl::slice(std::option
   return kept;
 }
 
+/// A window but for its opcodes.
+static std::string signatureText(const WindowSignature &window) {
+  std::string text;
+  for (const WindowSignature::Issue &issue : window.issues) {
+    text += '(';
+    for (uint32_t operand : issue.operands)
+      text += std::to_string(operand) + ',';
+    text += ')';
+  }
+  for (const ArgType &arg : window.args)
+    text += ' ' + arg.str() + '/' + std::to_string(arg.access);
+  for (int32_t extent : window.extents)
+    text += ' ' + std::to_string(extent);
+  return text;
+}
+
 mk::Expected<CacheKey> Compiler::key(const CompileRequest &request, CodeObject::Format format) {
   std::lock_guard lock(impl->mutex);
   if (auto fits = checkFormat(request.target, format); !fits)
@@ -623,23 +697,21 @@ mk::Expected<CacheKey> Compiler::key(const CompileRequest &request, CodeObject::
   case CompileRequest::Window: {
     // Opcodes by what they are, not by their place in the ISA.
     key.add("kind", "window");
-    std::string signature;
-    for (const WindowSignature::Issue &issue : request.window.issues) {
-      if (auto checked = impl->checkOpcode(issue.opcode); !checked)
-        return tl::unexpected(checked.error());
+    if (auto checked = impl->checkWindow(request.window); !checked)
+      return tl::unexpected(checked.error());
+    for (const WindowSignature::Issue &issue : request.window.issues)
       key.add("opcode", impl->slice(issue.opcode));
-      signature += '(';
-      for (uint32_t operand : issue.operands)
-        signature += std::to_string(operand) + ',';
-      signature += ')';
-    }
-    for (const ArgType &arg : request.window.args)
-      signature += ' ' + arg.str() + '/' + std::to_string(arg.access);
-    for (int32_t extent : request.window.extents)
-      signature += ' ' + std::to_string(extent);
-    key.add("signature", signature);
+    key.add("signature", signatureText(request.window));
     break;
   }
+  }
+  if (request.resident)
+    key.add("resident", "");
+  for (const CompileRequest::Route &route : request.routes) {
+    std::string opcodes;
+    for (const WindowSignature::Issue &issue : route.window.issues)
+      opcodes += std::to_string(issue.opcode) + ' ';
+    key.add("route", std::to_string(route.id) + ' ' + opcodes + signatureText(route.window));
   }
   if (isSpecialized(request.facts)) {
     std::string facts;

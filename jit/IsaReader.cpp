@@ -138,7 +138,6 @@ std::string mk::freeName(ModuleOp module) {
 }
 
 OwningOpRef<ModuleOp> mk::makeWindowModule(ModuleOp isa, const WindowSignature &signature, std::string &name) {
-  MLIRContext *context = isa.getContext();
   OwningOpRef<ModuleOp> module = ModuleOp::create(isa.getLoc());
   llvm::SmallBitVector present(llvm::range_size(isa.getOps<OpcodeOp>()));
   for (const WindowSignature::Issue &issue : signature.issues)
@@ -147,9 +146,15 @@ OwningOpRef<ModuleOp> mk::makeWindowModule(ModuleOp isa, const WindowSignature &
       module->push_back(opcodeAt(isa, issue.opcode)->clone());
     }
   name = freeName(*module);
+  addWindow(*module, isa, signature, name);
+  return module;
+}
+
+WindowOp mk::addWindow(ModuleOp module, ModuleOp isa, const WindowSignature &signature, StringRef name) {
+  MLIRContext *context = isa.getContext();
   SmallVector<Type> types =
       llvm::map_to_vector(signature.args, [&](const ArgType &type) { return typeOf(context, type); });
-  OpBuilder b = OpBuilder::atBlockEnd(module->getBody());
+  OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
   Location loc = isa.getLoc();
   auto window = WindowOp::create(b, loc, b.getStringAttr(name), TypeAttr::get(b.getFunctionType(types, {})),
                                  b.getDenseI32ArrayAttr(signature.extents), IntegerAttr(), ScopeKindAttr(), ArrayAttr(),
@@ -163,5 +168,5 @@ OwningOpRef<ModuleOp> mk::makeWindowModule(ModuleOp isa, const WindowSignature &
   for (auto [index, arg] : llvm::enumerate(signature.args))
     if (arg.access & abi::AccessTransient)
       window.setArgAttr(index, "mk.transient", b.getUnitAttr());
-  return module;
+  return window;
 }

@@ -28,6 +28,8 @@ std::string freeName(mlir::ModuleOp module);
 /// A module with an mk.window of the signature, whose name is left in 'name', and the opcodes it needs.
 mlir::OwningOpRef<mlir::ModuleOp> makeWindowModule(mlir::ModuleOp isa, const WindowSignature &signature,
                                                    std::string &name);
+/// Adds an mk.window of a signature over the opcodes of 'isa' to 'module', which has them.
+WindowOp addWindow(mlir::ModuleOp module, mlir::ModuleOp isa, const WindowSignature &signature, llvm::StringRef name);
 
 } // namespace mk
 

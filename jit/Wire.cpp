@@ -28,23 +28,48 @@ std::optional<Opening> wire::unpackOpening(std::string_view payload) {
   return reader.isDone() ? std::optional(std::move(opening)) : std::nullopt;
 }
 
+static void packWindow(Writer &writer, const WindowSignature &window) {
+  writer << uint32_t(window.issues.size());
+  for (const WindowSignature::Issue &issue : window.issues) {
+    writer << issue.opcode << uint32_t(issue.operands.size());
+    for (uint32_t operand : issue.operands)
+      writer << operand;
+  }
+  writer << uint32_t(window.args.size());
+  for (const ArgType &arg : window.args)
+    writer << arg.kind << arg.element << arg.access;
+  writer << uint32_t(window.extents.size());
+  for (int32_t extent : window.extents)
+    writer << extent;
+}
+
+static void unpackWindow(Reader &reader, WindowSignature &window) {
+  window.issues.resize(reader.count(2 * sizeof(uint32_t)));
+  for (WindowSignature::Issue &issue : window.issues) {
+    reader >> issue.opcode;
+    issue.operands.resize(reader.count(sizeof(uint32_t)));
+    for (uint32_t &operand : issue.operands)
+      reader >> operand;
+  }
+  window.args.resize(reader.count(2 + sizeof(uint32_t)));
+  for (ArgType &arg : window.args)
+    reader >> arg.kind >> arg.element >> arg.access;
+  window.extents.resize(reader.count(sizeof(int32_t)));
+  for (int32_t &extent : window.extents)
+    reader >> extent;
+}
+
 std::string wire::pack(const WorkOrder &order) {
   const CompileRequest &request = order.request;
   Writer writer;
   writer << order.format << request.kind << request.target.kind << request.target.chip << request.scope
          << request.opcode << request.effort;
-  writer << uint32_t(request.window.issues.size());
-  for (const WindowSignature::Issue &issue : request.window.issues) {
-    writer << issue.opcode << uint32_t(issue.operands.size());
-    for (uint32_t operand : issue.operands)
-      writer << operand;
+  packWindow(writer, request.window);
+  writer << request.resident << uint32_t(request.routes.size());
+  for (const CompileRequest::Route &route : request.routes) {
+    writer << route.id;
+    packWindow(writer, route.window);
   }
-  writer << uint32_t(request.window.args.size());
-  for (const ArgType &arg : request.window.args)
-    writer << arg.kind << arg.element << arg.access;
-  writer << uint32_t(request.window.extents.size());
-  for (int32_t extent : request.window.extents)
-    writer << extent;
   writer << uint32_t(request.facts.size());
   for (const ArgFacts &fact : request.facts)
     writer << fact.constant.has_value() << fact.constant.value_or(0) << fact.extent << fact.multiple << fact.aligned;
@@ -60,19 +85,13 @@ std::optional<WorkOrder> wire::unpackOrder(std::string_view payload) {
   Reader reader(payload);
   reader >> order.format >> request.kind >> request.target.kind >> request.target.chip >> request.scope >>
       request.opcode >> request.effort;
-  request.window.issues.resize(reader.count(2 * sizeof(uint32_t)));
-  for (WindowSignature::Issue &issue : request.window.issues) {
-    reader >> issue.opcode;
-    issue.operands.resize(reader.count(sizeof(uint32_t)));
-    for (uint32_t &operand : issue.operands)
-      reader >> operand;
+  unpackWindow(reader, request.window);
+  reader >> request.resident;
+  request.routes.resize(reader.count(4 * sizeof(uint32_t)));
+  for (CompileRequest::Route &route : request.routes) {
+    reader >> route.id;
+    unpackWindow(reader, route.window);
   }
-  request.window.args.resize(reader.count(2 + sizeof(uint32_t)));
-  for (ArgType &arg : request.window.args)
-    reader >> arg.kind >> arg.element >> arg.access;
-  request.window.extents.resize(reader.count(sizeof(int32_t)));
-  for (int32_t &extent : request.window.extents)
-    reader >> extent;
   request.facts.resize(reader.count(2 + 4 * sizeof(uint64_t) - 1));
   for (ArgFacts &fact : request.facts) {
     bool hasConstant = false;

@@ -27,7 +27,9 @@ namespace {
 /// The code that runs one slot.
 class SlotRunner {
 public:
-  SlotRunner(KernelBuilder &b, Value ring, Value slot, Value header) : b(b), ring(ring) {
+  /// 'resident': the slot lies in the tile of an mk.serve.
+  SlotRunner(KernelBuilder &b, Value ring, Value slot, Value header, bool resident)
+      : b(b), ring(ring), slot(slot), resident(resident) {
     base = arith::MulIOp::create(b, slot, b.index(abi::SlotWords));
     opcode = vector::ExtractOp::create(b, header, abi::SlotOpcodeWord);
     tenant = vector::ExtractOp::create(b, header, abi::SlotTenantWord);
@@ -76,7 +78,8 @@ private:
   SmallVector<Value> packedArguments(OpcodeOp op, Value k, Value count, Value total, Value metadata);
 
   KernelBuilder &b;
-  Value ring, base, opcode, tenant;
+  Value ring, slot, base, opcode, tenant;
+  const bool resident;
   /// The slot as an i32.
   Value number;
   /// Argument words, four at a time, that are loaded before the opcode is looked at.
@@ -201,6 +204,10 @@ void SlotRunner::finish(Value fault, bool nowait) {
   };
   auto report = SingleOp::create(b, nowait);
   b.fill(report.getBody(), [&] {
+    if (resident) {
+      CompleteOp::create(b, slot, fault);
+      return;
+    }
     b.reportFault(
         number, fault,
         [&](Value code, Value detail) {
@@ -366,36 +373,120 @@ static Value namedSlot(KernelBuilder &b, Value order, Value ordered, Value item)
   return named.getResult(0);
 }
 
-static void buildInterpreter(ModuleOp module, StringRef name, ScopeKind scope, ArrayRef<OpcodeOp> opcodes,
-                             bool packed = false) {
-  KernelBuilder b(module, name, scope, module.getLoc());
-  Value ring = b.arrayAt(b.param(abi::ParamInput), b.getI32Type());
-  Value order = b.arrayAt(b.param(abi::ParamOrder), b.getI32Type());
-  Value ordered = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, b.param(abi::ParamOrder), b.i64(0));
-  auto items = DistributeOp::create(b, b.toIndex(b.param(abi::ParamItems)));
-  b.setInsertionPointToStart(&items.getBody().front());
+/// A line in the tile of an mk.serve, as the header of a slot: its meta word (abi::RingMeta) says what the others hold.
+static Value headerOfLine(KernelBuilder &b, Value line) {
+  Value meta = vector::ExtractOp::create(b, line, static_cast<int64_t>(abi::SlotTenantWord));
+  Value tenant = arith::AndIOp::create(b, meta, b.i32(abi::RingTenantMask));
+  Value length = arith::AndIOp::create(b, arith::ShRUIOp::create(b, meta, b.i32(abi::RingLengthShift)),
+                                       b.i32(abi::OrderLengthMask));
+  Value continuation = arith::AndIOp::create(b, meta, b.i32(abi::RingContinuation));
+  static_assert(abi::OrderContinuation > abi::RingContinuation && abi::OrderContinuation == 1u << 16 &&
+                abi::RingContinuation == 1u << 13);
+  Value order = arith::OrIOp::create(b, arith::ShLIOp::create(b, length, b.i32(abi::OrderLengthShift)),
+                                     arith::ShLIOp::create(b, continuation, b.i32(16 - 13)));
+  Value opcode = vector::ExtractOp::create(b, line, static_cast<int64_t>(abi::SlotOpcodeWord));
+  return vector::FromElementsOp::create(b, VectorType::get({4}, b.getI32Type()),
+                                        ValueRange{b.i32(0), opcode, tenant, order});
+}
 
+/// The fused code of a window, for the one that begins at 'place'. Its arguments are known to hold: whoever published
+/// the window has checked them.
+static void runRoute(KernelBuilder &b, Value slots, Value place, WindowOp window) {
+  Value base = arith::MulIOp::create(b, place, b.index(abi::SlotWords));
+  ArrayRef<int32_t> places = window->getAttrOfType<DenseI32ArrayAttr>(routePlacesAttrName).asArrayRef();
+  SmallVector<Value> values;
+  for (Type type : window.getArgumentTypes()) {
+    SmallVector<Value> words;
+    for (unsigned word = 0; word < argumentWords(type); ++word)
+      words.push_back(b.load(slots, b.plus(base, places[word])));
+    places = places.drop_front(words.size());
+    if (auto memref = dyn_cast<MemRefType>(type)) {
+      Value handle = b.toIndex(words[0]);
+      values.push_back(b.decodeMemRef(memref, b.bufferField(handle, 0), b.bufferField(handle, 1), words));
+    } else {
+      values.push_back(b.decodeScalar(type, words));
+    }
+  }
+  unsigned count = *window.getFused();
+  auto task = TaskOp::create(b, SmallVector<Type>(count, b.getI64Type()));
+  Value number = arith::IndexCastUIOp::create(b, b.getI32Type(), place);
+  b.fill(task.getBody(), [&] { b.inlineBody(window, values, {number, Value()}); });
+  auto report = SingleOp::create(b, /*nowait=*/true);
+  b.fill(report.getBody(), [&] {
+    for (unsigned i = 0; i < count; ++i)
+      CompleteOp::create(b, b.plus(place, i), task.getResult(i));
+  });
+}
+
+static void buildInterpreter(ModuleOp module, StringRef name, ScopeKind scope, ArrayRef<OpcodeOp> opcodes, bool packed,
+                             bool resident) {
+  KernelBuilder b(module, name, scope, module.getLoc());
+  Value ring, first;
+  if (resident) {
+    auto serve = ServeOp::create(b);
+    b.setInsertionPointToStart(&serve.getBody().front());
+    ring = serve.getSlots();
+    first = serve.getPlace();
+  } else {
+    ring = b.arrayAt(b.param(abi::ParamInput), b.getI32Type());
+    Value order = b.arrayAt(b.param(abi::ParamOrder), b.getI32Type());
+    Value ordered = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, b.param(abi::ParamOrder), b.i64(0));
+    auto items = DistributeOp::create(b, b.toIndex(b.param(abi::ParamItems)));
+    b.setInsertionPointToStart(&items.getBody().front());
+    first = namedSlot(b, order, ordered, items.getItem());
+  }
+
+  Value line;
   auto headerOf = [&](Value slot) {
-    return loadFour(b, ring, arith::MulIOp::create(b, slot, b.index(abi::SlotWords)));
+    line = loadFour(b, ring, arith::MulIOp::create(b, slot, b.index(abi::SlotWords)));
+    return resident ? headerOfLine(b, line) : line;
   };
-  Value first = namedSlot(b, order, ordered, items.getItem());
-  if (packed)
-    return SlotRunner(b, ring, first, headerOf(first)).runPacked(opcodes);
+  Value header = headerOf(first);
 
   // The owner of a window's first slot runs all of them; whoever meets another slot of it runs none.
-  Value header = headerOf(first);
   Value word = vector::ExtractOp::create(b, header, static_cast<int64_t>(abi::SlotOrderWord));
+  Value continued = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
+                                          arith::AndIOp::create(b, word, b.i32(abi::OrderContinuation)), b.i32(0));
+  if (packed) {
+    if (resident) {
+      // Lines that fill up a tile are continuations.
+      Value owned = arith::XOrIOp::create(b, continued, arith::ConstantOp::create(b, b.getBoolAttr(true)));
+      auto branch = scf::IfOp::create(b, owned, /*withElseRegion=*/false);
+      b.setInsertionPointToStart(branch.thenBlock());
+    }
+    return SlotRunner(b, ring, first, header, resident).runPacked(opcodes);
+  }
   Value length = arith::AndIOp::create(b, arith::ShRUIOp::create(b, word, b.i32(abi::OrderLengthShift)),
                                        b.i32(abi::OrderLengthMask));
   length = arith::MaxUIOp::create(b, length, b.i32(1));
-  Value continued = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
-                                          arith::AndIOp::create(b, word, b.i32(abi::OrderContinuation)), b.i32(0));
+
+  SmallVector<WindowOp> routes = llvm::filter_to_vector(module.getOps<WindowOp>(), [&](WindowOp window) {
+    return resident && window->hasAttr(routeAttrName) && window.getScope() == scope;
+  });
+  if (!routes.empty()) {
+    Value meta = vector::ExtractOp::create(b, line, static_cast<int64_t>(abi::SlotTenantWord));
+    Value route = arith::ShRUIOp::create(b, meta, b.i32(abi::RingRouteShift));
+    route = b.toIndex(arith::SelectOp::create(b, continued, b.i32(0), route));
+    SmallVector<int64_t> ids = llvm::map_to_vector(
+        routes, [](WindowOp window) { return window->getAttrOfType<IntegerAttr>(routeAttrName).getInt(); });
+    auto choice = scf::IndexSwitchOp::create(b, TypeRange{}, route, ids, ids.size());
+    choice->setDiscardableAttr(armsAttrName, b.getUnitAttr());
+    for (auto [window, region] : llvm::zip_equal(routes, choice.getCaseRegions())) {
+      b.createBlock(&region);
+      scf::YieldOp::create(b);
+      b.setInsertionPointToStart(&region.front());
+      runRoute(b, ring, first, window);
+    }
+    b.createBlock(&choice.getDefaultRegion());
+    scf::YieldOp::create(b);
+    b.setInsertionPointToStart(&choice.getDefaultRegion().front());
+  }
   length = b.toIndex(arith::SelectOp::create(b, continued, b.i32(0), length));
 
   auto slots = scf::ForOp::create(b, b.index(0), length, b.index(1), ValueRange{header});
   b.setInsertionPointToStart(slots.getBody());
   Value slot = arith::AddIOp::create(b, first, slots.getInductionVar());
-  SlotRunner(b, ring, slot, slots.getRegionIterArg(0)).run(opcodes);
+  SlotRunner(b, ring, slot, slots.getRegionIterArg(0), resident).run(opcodes);
 
   Value next = b.plus(slots.getInductionVar(), 1);
   Value more = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, next, length);
@@ -415,6 +506,10 @@ struct MkBuildInterpreterPass : mk::impl::MkBuildInterpreterPassBase<MkBuildInte
   void runOnOperation() override {
     ModuleOp module = getOperation();
     SmallVector<OpcodeOp> all = llvm::to_vector(module.getOps<OpcodeOp>());
+    // There is no list for hits; whoever publishes refuses such slots.
+    if (resident)
+      llvm::erase_if(
+          all, [](OpcodeOp op) { return op.walk([](EmitOp) { return WalkResult::interrupt(); }).wasInterrupted(); });
     if (!llvm::is_contained({"all", "lane", "block", "packed"}, StringRef(scope))) {
       module.emitError() << "scope is '" << scope << "', but must be lane, block, packed or all";
       return signalPassFailure();
@@ -423,20 +518,22 @@ struct MkBuildInterpreterPass : mk::impl::MkBuildInterpreterPassBase<MkBuildInte
       module.emitError("module has no mk.opcode, so there is nothing to interpret");
       return signalPassFailure();
     }
+    StringRef prefix = resident ? "mk_resident_" : "mk_interpreter_";
+    auto build = [&](StringRef name, ScopeKind scope, ArrayRef<OpcodeOp> opcodes, bool packed = false) {
+      buildInterpreter(module, (prefix + name).str(), scope, opcodes, packed, resident);
+    };
     auto isLane = [](OpcodeOp op) { return op.getScope() == ScopeKind::Lane; };
     auto wanted = [&](StringRef which) { return scope == "all" || scope == which; };
     SmallVector<OpcodeOp> lanes = llvm::filter_to_vector(all, isLane);
     if (!lanes.empty() && wanted("lane"))
-      buildInterpreter(module, "mk_interpreter_lane", ScopeKind::Lane, lanes);
+      build("lane", ScopeKind::Lane, lanes);
     if (lanes.size() < all.size() && wanted("block"))
-      buildInterpreter(module, "mk_interpreter_block", ScopeKind::Block, all);
+      build("block", ScopeKind::Block, all);
     auto isPacked = [](OpcodeOp op) { return op.getOpcode() == uint32_t(abi::Builtin::PackedSlot); };
     if (llvm::any_of(all, isPacked) && wanted("packed")) {
       SmallVector<OpcodeOp> packable =
           llvm::filter_to_vector(all, [](OpcodeOp op) { return abi::isPackable(op.getOpcode()); });
-      buildInterpreter(module, "mk_interpreter_packed",
-                       llvm::all_of(packable, isLane) ? ScopeKind::Lane : ScopeKind::Block, packable,
-                       /*packed=*/true);
+      build("packed", llvm::all_of(packable, isLane) ? ScopeKind::Lane : ScopeKind::Block, packable, /*packed=*/true);
     }
   }
 };

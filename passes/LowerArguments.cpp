@@ -210,7 +210,7 @@ void KernelLowering::fetchAhead(ArgumentsOp arguments) {
   Value next = arith::AddIOp::create(b, distribute.getItem(), range.step), hasNext = hasWordOf(next);
   Value ahead = fetch(hasNext, next);
 
-  b.setInsertionPoint(endOfWork(distribute));
+  b.setInsertionPoint(endOfWork(distribute.getBody().front()));
   Value other = arith::SubIOp::create(b, loader.index(1), now);
   leave(hasNext, ahead, other);
   memref::StoreOp::create(b, other, set);

@@ -36,8 +36,7 @@ static Region *armOf(Operation *op) {
   return nullptr;
 }
 
-Operation *KernelLowering::endOfWork(DistributeOp items) {
-  Block &body = items.getBody().front();
+Operation *KernelLowering::endOfWork(Block &body) {
   // A task waits for all threads, so one barrier serves both.
   for (Operation &op : llvm::reverse(body))
     if (auto task = dyn_cast<TaskOp>(op))
@@ -233,14 +232,24 @@ LogicalResult KernelLowering::run() {
   for (ArgumentsOp op : arguments)
     lowerArguments(op);
   if (separatesItems)
-    function.getFunctionBody().walk([&](DistributeOp items) {
-      ImplicitLocOpBuilder end(items.getLoc(), endOfWork(items));
+    function.getFunctionBody().walk([&](Operation *op) {
+      if (!isa<DistributeOp, ServeOp>(op))
+        return;
+      ImplicitLocOpBuilder end(op->getLoc(), endOfWork(op->getRegion(0).front()));
       barrier(end);
     });
 
+  // Found in a descriptor by a conversion that does not see that the index is constant, an extent would go through
+  // memory.
+  function.getFunctionBody().walk([](memref::DimOp dim) {
+    if (auto view = sourceOf(dim.getSource()).getDefiningOp<ViewOp>()) {
+      dim.replaceAllUsesWith(view.getSize());
+      dim.erase();
+    }
+  });
   SmallVector<Operation *> ops;
   function.getFunctionBody().walk([&](Operation *op) {
-    if (isa<TaskOp, SingleOp, DistributeOp, ViewOp>(op))
+    if (isa<TaskOp, SingleOp, DistributeOp, ServeOp, ViewOp>(op))
       ops.push_back(op);
   });
   for (Operation *op : ops) {
@@ -250,7 +259,10 @@ LogicalResult KernelLowering::run() {
       lowerSingle(single);
     else if (auto distribute = dyn_cast<DistributeOp>(op))
       lowerDistribute(distribute);
-    else
+    else if (auto serve = dyn_cast<ServeOp>(op)) {
+      if (failed(lowerServe(serve)))
+        return failure();
+    } else
       lowerView(cast<ViewOp>(op));
   }
   lowerFloatAtomics(function);
@@ -410,28 +422,27 @@ void KernelLowering::lowerDistribute(DistributeOp distribute) {
   distribute.erase();
 }
 
-/// Builds the descriptor that memref-to-llvm expects; the cast disappears with the conversion.
+/// Builds the descriptor that memref-to-llvm expects, without what the type says; the cast disappears with the
+/// conversion.
 void KernelLowering::lowerView(ViewOp view) {
   ImplicitLocOpBuilder b(view.getLoc(), view);
   Type i64 = b.getI64Type(), ptr = LLVM::LLVMPointerType::get(b.getContext());
   Type array = LLVM::LLVMArrayType::get(i64, 1);
   Type type = LLVM::LLVMStructType::getLiteral(b.getContext(), {ptr, ptr, i64, array, array});
-  auto number = [&](Value index) -> Value {
-    if (!index)
-      return LLVM::ConstantOp::create(b, i64, b.getI64IntegerAttr(0));
-    return arith::IndexCastUIOp::create(b, i64, index);
-  };
-  Value base = pointer(b, view.getAddress());
-  Value one = LLVM::ConstantOp::create(b, i64, b.getI64IntegerAttr(1));
   Value descriptor = LLVM::UndefOp::create(b, type);
   auto set = [&](Value value, ArrayRef<int64_t> position) {
     descriptor = LLVM::InsertValueOp::create(b, descriptor, value, position);
   };
+  auto setIndex = [&](Value index, ArrayRef<int64_t> position) {
+    set(arith::IndexCastUIOp::create(b, i64, index), position);
+  };
+  // The first is what memref.distinct_objects speaks of.
+  Value base = pointer(b, view.getAddress());
   set(base, {0});
   set(base, {1});
-  set(number(view.getOffset()), {2});
-  set(number(view.getSize()), {3, 0});
-  set(one, {4, 0});
+  if (view.getOffset())
+    setIndex(view.getOffset(), {2});
+  setIndex(view.getSize(), {3, 0});
   auto cast = UnrealizedConversionCastOp::create(b, TypeRange{view.getType()}, ValueRange{descriptor});
   view.replaceAllUsesWith(cast.getResult(0));
   view.erase();

@@ -44,6 +44,11 @@ protected:
   /// A pointer to a device address (i64).
   virtual mlir::Value pointer(mlir::ImplicitLocOpBuilder &b, mlir::Value address) = 0;
 
+  /// Replaces an mk.serve; a target without resident workers refuses it.
+  virtual mlir::LogicalResult lowerServe(ServeOp serve) {
+    return serve.emitOpError("is for a GPU; on the host, threads of the runtime serve the rings with the interpreter");
+  }
+
   // Of a team only.
   virtual mlir::Value threadId(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }
   virtual mlir::Value threadCount(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }
@@ -62,7 +67,7 @@ protected:
 private:
   void shareScratch();
   /// The end of what an item does, but for the telling of its faults.
-  mlir::Operation *endOfWork(DistributeOp items);
+  mlir::Operation *endOfWork(mlir::Block &body);
   /// Shared memory, which is counted.
   mlir::Value takeShared(mlir::MemRefType type);
   void isolateWrites();

@@ -8,8 +8,10 @@
 
 #include "KernelBuilder.h"
 #include "LowerKernel.h"
+#include "LowerServe.h"
 #include "mk/Passes/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -54,6 +56,10 @@ protected:
     Type global = LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
     Value pointer = LLVM::IntToPtrOp::create(b, global, address);
     return LLVM::AddrSpaceCastOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), pointer);
+  }
+
+  LogicalResult lowerServe(ServeOp serve) override {
+    return mk::lowerServe(serve, function, scope, [&](MemRefType type) { return shared(type); });
   }
 
   Value threadId(ImplicitLocOpBuilder &b) override {
@@ -189,6 +195,10 @@ static int32_t minCtas(KernelOp kernel, unsigned chipVersion) {
   return !hasLoop || walk.wasInterrupted() ? 0 : (isSmall ? 1536 : 2048) / maxThreads;
 }
 
+/// Resident kernels that share an SM: those of lanes, blocks and packed slots. One that found no room would never
+/// start.
+constexpr int32_t residentKernels = 3;
+
 struct ConvertMkToGpuPass : mk::impl::ConvertMkToGpuPassBase<ConvertMkToGpuPass> {
   using ConvertMkToGpuPassBase::ConvertMkToGpuPassBase;
 
@@ -216,7 +226,8 @@ struct ConvertMkToGpuPass : mk::impl::ConvertMkToGpuPassBase<ConvertMkToGpuPass>
       function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
       ScopeKind scope = kernel.getScope();
       function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(), b.getDenseI32ArrayAttr({maxThreads}));
-      if (int32_t ctas = scope == ScopeKind::Block ? minCtas(kernel, version) : 0)
+      bool serves = !kernel.getBody().getOps<ServeOp>().empty();
+      if (int32_t ctas = serves ? residentKernels : scope == ScopeKind::Block ? minCtas(kernel, version) : 0)
         function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(ctas));
       function.getBody().takeBody(kernel.getBody());
       Operation *end = function.getBody().front().getTerminator();

@@ -44,11 +44,11 @@ static Expected<void> admitSpecial(const IsaLayout &layout, const abi::Slot &slo
   return {};
 }
 
-Expected<std::vector<uint16_t>> admit(const IsaLayout &layout, std::span<const abi::Slot> slots) {
+Expected<void> admit(const IsaLayout &layout, std::span<const abi::Slot> slots, std::vector<uint16_t> &opcodes) {
   if (slots.size() > UINT32_MAX)
     return makeError(ErrorCode::InvalidArgument,
                      "a batch of " + std::to_string(slots.size()) + " slots: it may have 4294967295, submit several");
-  std::vector<uint16_t> opcodes(slots.size());
+  opcodes.resize(slots.size());
   // Slots [i, windowEnd) belong to the window that was met last.
   size_t windowBegin = 0, windowEnd = 0;
   for (size_t i = 0; i < slots.size(); ++i) {
@@ -95,6 +95,13 @@ Expected<std::vector<uint16_t>> admit(const IsaLayout &layout, std::span<const a
                     "starts a window of " + std::to_string(length) + " slots, but the batch has " +
                         std::to_string(slots.size() - i) + " from there on");
   }
+  return {};
+}
+
+Expected<std::vector<uint16_t>> admit(const IsaLayout &layout, std::span<const abi::Slot> slots) {
+  std::vector<uint16_t> opcodes;
+  if (Expected<void> admitted = admit(layout, slots, opcodes); !admitted)
+    return tl::unexpected(admitted.error());
   return opcodes;
 }
 

@@ -14,7 +14,8 @@
 namespace mk {
 
 /// Checks what makes a batch dispatchable: opcodes, tenants, priorities, the shapes of windows. Yields the dense opcode
-/// of each slot.
+/// of each slot; 'opcodes' is memory for them.
+Expected<void> admit(const IsaLayout &layout, std::span<const abi::Slot> slots, std::vector<uint16_t> &opcodes);
 Expected<std::vector<uint16_t>> admit(const IsaLayout &layout, std::span<const abi::Slot> slots);
 
 } // namespace mk

@@ -12,6 +12,20 @@
 
 namespace mk {
 
+Expected<uint64_t> bufferBytes(ElementType type, uint64_t count, uint32_t access) {
+  if (count == 0)
+    return makeError(ErrorCode::InvalidArgument, "a buffer of 0 elements was asked for, ask for 1 or more");
+  if (access > (abi::AccessReadWrite | abi::AccessTransient))
+    return makeError(ErrorCode::InvalidArgument,
+                     "a buffer with access " + std::to_string(access) +
+                         " was asked for, combine AccessRead (1), AccessWrite (2) and AccessTransient (4)");
+  uint64_t size = elementBytes(type);
+  if (count > UINT64_MAX / 2 / size)
+    return makeError(ErrorCode::OutOfMemory, "a buffer of " + std::to_string(count) + " elements of " +
+                                                 std::to_string(size) + " bytes is beyond every address space");
+  return count * size;
+}
+
 BufferTable::~BufferTable() {
   for (const abi::BufferEntry &row : table)
     if (row.base)
@@ -36,6 +50,16 @@ Expected<uint64_t> BufferTable::allocateZeros(uint64_t bytes, const char *what) 
   return base;
 }
 
+Expected<void> BufferTable::reserve(size_t rows) {
+  Expected<uint64_t> zeros = allocateZeros(rows * sizeof(abi::BufferEntry), "the buffer table");
+  if (!zeros)
+    return tl::unexpected(zeros.error());
+  std::lock_guard lock(mutex);
+  mirror = *zeros;
+  mirrorRows = maxRows = rows;
+  return {};
+}
+
 Expected<uint64_t> BufferTable::allocateSystem(abi::SystemBuffer row, uint64_t bytes) {
   Expected<uint64_t> base = allocateZeros(bytes, "the control words and the debug log");
   if (!base)
@@ -56,9 +80,10 @@ Expected<BufferHandle> BufferTable::allocate(uint64_t bytes, uint32_t access, ui
     handle = freeRows.front();
     freeRows.pop_front();
   } else {
-    if (table.size() > std::numeric_limits<BufferHandle>::max()) {
+    if (table.size() >= maxRows) {
       device.release(*base);
-      return makeError(ErrorCode::OutOfMemory, "the buffer table is full, release buffers");
+      return makeError(ErrorCode::OutOfMemory,
+                       "the buffer table is full: all its " + std::to_string(maxRows) + " rows are in use");
     }
     handle = BufferHandle(table.size());
     table.emplace_back();

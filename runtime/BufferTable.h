@@ -16,6 +16,9 @@
 
 namespace mk {
 
+/// The bytes of a buffer that is asked for; InvalidArgument or OutOfMemory for one that cannot be.
+Expected<uint64_t> bufferBytes(ElementType type, uint64_t count, uint32_t access);
+
 /// The buffer table. Buffers come and go on the threads of the callers; what the device and the guards see changes only
 /// in sync(), which the dispatcher calls between batches. So a batch sees one state of the table, and the guards see
 /// the state that its kernels see.
@@ -23,6 +26,10 @@ class BufferTable {
 public:
   BufferTable(Device &device, DeviceMemory &memory) : device(device), memory(memory) {}
   ~BufferTable();
+
+  /// Makes the table on the device large enough for 'rows' and keeps it there: buffers beyond are refused. For kernels
+  /// that stay, which cannot be given another table.
+  Expected<void> reserve(size_t rows);
 
   /// A zero-filled buffer.
   Expected<BufferHandle> allocate(uint64_t bytes, uint32_t access, uint32_t tenants);
@@ -33,6 +40,9 @@ public:
   /// The device address of 'bytes' bytes from 'offset' on. NotFound for no such buffer, InvalidArgument beyond its end.
   Expected<uint64_t> locate(BufferHandle buffer, uint64_t offset, uint64_t bytes) const;
 
+  /// Dispatcher: takes a retired buffer from rows(), so that no window is found to hold any more; the device still has
+  /// it.
+  void hide(BufferHandle buffer) { mirrored[buffer] = {}; }
   /// Dispatcher: frees a retired buffer.
   void free(BufferHandle buffer);
   /// Dispatcher: brings the table on the device and rows() up to date.
@@ -58,6 +68,7 @@ private:
   std::vector<abi::BufferEntry> mirrored;
   uint64_t mirror = 0;
   size_t mirrorRows = 0;
+  size_t maxRows = size_t(1) << 32;
 
   void noteChange(size_t row);
   Expected<uint64_t> allocateZeros(uint64_t bytes, const char *what);

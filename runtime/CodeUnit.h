@@ -132,12 +132,17 @@ struct CodeUnit {
 
   /// The general one first. Empty until a promotion has been asked for.
   std::vector<std::unique_ptr<Variant>> variants;
+  /// Resident mode: the number that lines give it, and what became of it (resident/Routes.h); 0 for none.
+  uint32_t route = 0;
+  /// Likewise: instances to check a route with.
+  std::vector<std::vector<abi::Slot>> samples;
 
   bool isPromoted() const { return !variants.empty(); }
   /// Somebody else holds on to it.
   bool isInUse() const {
-    return std::any_of(variants.begin(), variants.end(),
-                       [](const auto &variant) { return variant->pending || variant->candidate || variant->kernel; });
+    return route != 0 || std::any_of(variants.begin(), variants.end(), [](const auto &variant) {
+             return variant->pending || variant->candidate || variant->kernel;
+           });
   }
 };
 

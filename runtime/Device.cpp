@@ -34,6 +34,12 @@ Expected<std::byte *> Device::allocateHost(uint64_t bytes) {
 
 void Device::releaseHost(std::byte *memory) { std::free(memory); }
 
+Expected<void> Device::startServing(std::span<const Service>) {
+  return makeError(ErrorCode::Unsupported, "the device " + info().id + " has no resident mode; submit batches to it");
+}
+
+Expected<void> Device::stopServing(double) { return {}; }
+
 static Expected<std::unique_ptr<Device>> createAuto() {
   Expected<std::unique_ptr<Device>> gpu = createCudaDevice(0);
   if (gpu)

@@ -65,12 +65,10 @@ public:
       return makeError(ErrorCode::InvalidArgument, "SubmitOptions::priority is " + std::to_string(options.priority) +
                                                        ", but priorities are 0 to " +
                                                        std::to_string(abi::PriorityLevels - 1));
-    Expected<std::vector<uint16_t>> opcodes = admit(layout, batch.slots());
-    if (!opcodes)
-      return tl::unexpected(opcodes.error());
     Job job;
+    if (Expected<void> admitted = admit(layout, batch.slots(), job.opcodes); !admitted)
+      return tl::unexpected(admitted.error());
     job.slots.assign(batch.slots().begin(), batch.slots().end());
-    job.opcodes = std::move(*opcodes);
     job.options = options;
     std::unique_lock lock(mutex);
     if (Expected<void> room = waitForRoom(lock, options.wait); !room)
@@ -330,17 +328,8 @@ const Isa &Engine::isa() const { return impl->isa(); }
 const DeviceInfo &Engine::device() const { return impl->deviceInfo(); }
 
 Expected<BufferHandle> Engine::allocate(ElementType type, uint64_t count, uint32_t access, uint32_t tenants) {
-  if (count == 0)
-    return makeError(ErrorCode::InvalidArgument, "a buffer of 0 elements was asked for, ask for 1 or more");
-  if (access > (abi::AccessReadWrite | abi::AccessTransient))
-    return makeError(ErrorCode::InvalidArgument,
-                     "a buffer with access " + std::to_string(access) +
-                         " was asked for, combine AccessRead (1), AccessWrite (2) and AccessTransient (4)");
-  uint64_t size = elementBytes(type);
-  if (count > UINT64_MAX / 2 / size)
-    return makeError(ErrorCode::OutOfMemory, "a buffer of " + std::to_string(count) + " elements of " +
-                                                 std::to_string(size) + " bytes is beyond every address space");
-  return impl->allocate(count * size, access, tenants);
+  Expected<uint64_t> bytes = bufferBytes(type, count, access);
+  return bytes ? impl->allocate(*bytes, access, tenants) : tl::unexpected(bytes.error());
 }
 
 Expected<void> Engine::release(BufferHandle buffer) { return impl->release(buffer); }

@@ -50,6 +50,10 @@ const char *stringifyErrorCode(ErrorCode code) {
     return "packed_payload";
   case ErrorCode::PackedOpcode:
     return "packed_opcode";
+  case ErrorCode::TenantRight:
+    return "tenant_right";
+  case ErrorCode::TenantOpcodeWindow:
+    return "tenant_opcode_window";
   case ErrorCode::PackedArity:
     return "packed_arity";
   }

@@ -89,6 +89,10 @@ static FaultText faultText(uint32_t code) {
     return {"tenant_range", "for tenant"};
   case abi::FaultCode::TenantRight:
     return {"tenant_right", "on buffer or right"};
+  case abi::FaultCode::IoError:
+    return {"io_error", ""};
+  case abi::FaultCode::IoHandle:
+    return {"io_handle", "for resource"};
   case abi::FaultCode::FenceRange:
     return {"fence_range", "for count"};
   case abi::FaultCode::BufferHandle:

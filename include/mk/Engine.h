@@ -16,12 +16,14 @@
 
 #include "mk/JIT/CompileService.h"
 #include "mk/Runtime/Engine.h"
+#include "mk/Runtime/ResidentEngine.h"
 #include <string>
 #include <string_view>
 
 namespace mk {
 
-struct OpenOptions : EngineOptions {
+/// What compiles an ISA, and where it runs.
+struct OpenTarget {
   /// "auto", "host" or "cuda:N".
   std::string device = "auto";
   /// LLVM's optimisation level for code of full effort, 0 to 3; 2 is the usual one.
@@ -35,12 +37,19 @@ struct OpenOptions : EngineOptions {
   CompileServiceOptions jit{};
 };
 
+struct OpenOptions : EngineOptions, OpenTarget {};
+struct OpenResidentOptions : ResidentOptions, OpenTarget {};
+
 /// Opens an engine for the ISA in 'source' (MLIR text). 'name' stands for it in messages. Malformed with the parser's
 /// or verifier's messages and their lines; NotFound when the device does not exist.
 Expected<std::unique_ptr<Engine>> openEngine(std::string_view source, std::string_view name,
                                              const OpenOptions &options = {});
 
-/// The same, from a file.
+/// The same, for an engine whose workers stay.
+Expected<std::unique_ptr<ResidentEngine>> openResidentEngine(std::string_view source, std::string_view name,
+                                                             const OpenResidentOptions &options = {});
+
+/// As openEngine, from a file.
 Expected<std::unique_ptr<Engine>> openEngineFile(const std::string &path, const OpenOptions &options = {});
 
 } // namespace mk

@@ -15,18 +15,40 @@
 
 using namespace mk;
 
-Expected<std::unique_ptr<Engine>> mk::openEngine(std::string_view source, std::string_view name,
-                                                 const OpenOptions &options) {
-  CompileServiceOptions jit = options.jit;
-  jit.compiler = {.optLevel = options.optLevel, .prelude = options.prelude, .guard = options.guard};
+namespace {
+struct Parts {
+  std::unique_ptr<Device> device;
+  std::unique_ptr<CompileService> code;
+};
+} // namespace
+
+static Expected<Parts> openParts(std::string_view source, std::string_view name, const OpenTarget &target) {
+  CompileServiceOptions jit = target.jit;
+  jit.compiler = {.optLevel = target.optLevel, .prelude = target.prelude, .guard = target.guard};
   // Before the device: its worker processes start before CUDA does.
   auto service = CompileService::create(source, name, std::move(jit));
   if (!service)
     return tl::unexpected(service.error());
-  auto device = createDevice(options.device);
+  auto device = createDevice(target.device);
   if (!device)
     return tl::unexpected(device.error());
-  return Engine::create(std::move(*device), std::move(*service), options);
+  return Parts{std::move(*device), std::move(*service)};
+}
+
+Expected<std::unique_ptr<Engine>> mk::openEngine(std::string_view source, std::string_view name,
+                                                 const OpenOptions &options) {
+  Expected<Parts> parts = openParts(source, name, options);
+  if (!parts)
+    return tl::unexpected(parts.error());
+  return Engine::create(std::move(parts->device), std::move(parts->code), options);
+}
+
+Expected<std::unique_ptr<ResidentEngine>> mk::openResidentEngine(std::string_view source, std::string_view name,
+                                                                 const OpenResidentOptions &options) {
+  Expected<Parts> parts = openParts(source, name, options);
+  if (!parts)
+    return tl::unexpected(parts.error());
+  return ResidentEngine::create(std::move(parts->device), std::move(parts->code), options);
 }
 
 Expected<std::unique_ptr<Engine>> mk::openEngineFile(const std::string &path, const OpenOptions &options) {

@@ -45,6 +45,7 @@ enum : Result {
   ErrorUnsupportedPtxVersion = 222,
   ErrorContained = 226,
   ErrorNotFound = 500,
+  ErrorNotReady = 600,
   ErrorIllegalAddress = 700,
   ErrorLaunchTimeout = 702,
   ErrorContextIsDestroyed = 709,
@@ -99,6 +100,7 @@ enum : unsigned { StreamNonBlocking = 1, EventDefault = 0 };
   X(memsetD8Async, "cuMemsetD8Async", (DevicePtr to, unsigned char value, size_t bytes, Stream stream))                \
   X(streamCreate, "cuStreamCreate", (Stream * stream, unsigned flags))                                                 \
   X(streamDestroy, "cuStreamDestroy_v2", (Stream stream))                                                              \
+  X(streamQuery, "cuStreamQuery", (Stream stream))                                                                     \
   X(streamSynchronize, "cuStreamSynchronize", (Stream stream))                                                         \
   X(eventCreate, "cuEventCreate", (Event * event, unsigned flags))                                                     \
   X(eventDestroy, "cuEventDestroy_v2", (Event event))                                                                  \

@@ -15,7 +15,10 @@
 #include "../DeviceCommon.h"
 #include "CudaApi.h"
 #include "mk/Runtime/Device.h"
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -57,11 +60,40 @@ public:
     return makeError(result == ErrorOutOfMemory ? ErrorCode::OutOfMemory : ErrorCode::DeviceFailed, message);
   }
 
+  //===--- What has to wait until no kernel is resident ---===//
+
+  bool isServing() const { return serving.load(std::memory_order_acquire); }
+  void beginServing() { serving.store(true, std::memory_order_release); }
+  void endServing() {
+    std::vector<std::function<void()>> actions;
+    {
+      std::lock_guard lock(deferredMutex);
+      serving.store(false, std::memory_order_release);
+      actions.swap(deferred);
+    }
+    for (const std::function<void()> &action : actions)
+      action();
+  }
+  /// Runs 'action', with the context current, now or when kernels have left: the driver would wait for them with it.
+  void whenIdle(std::function<void()> action) {
+    std::unique_lock lock(deferredMutex);
+    if (serving) {
+      deferred.push_back(std::move(action));
+      return;
+    }
+    lock.unlock();
+    action();
+  }
+
   const Api &api;
   const DeviceId device;
   const Context context;
 
 private:
+  std::mutex deferredMutex;
+  std::atomic<bool> serving = false;
+  std::vector<std::function<void()>> deferred;
+
   static bool endsContext(Result result) {
     switch (result) {
     case ErrorDeinitialized:
@@ -110,8 +142,10 @@ public:
   CudaKernel(std::shared_ptr<SharedContext> shared, Module module, Function function, std::string name)
       : shared(std::move(shared)), module(module), function(function), name(std::move(name)) {}
   ~CudaKernel() override {
-    ContextScope scope(*shared);
-    shared->api.moduleUnload(module);
+    shared->whenIdle([shared = shared, module = module] {
+      ContextScope scope(*shared);
+      shared->api.moduleUnload(module);
+    });
   }
 
   const std::shared_ptr<SharedContext> shared;
@@ -136,7 +170,10 @@ public:
         multiprocessors(multiprocessors), stream(stream) {}
 
   ~CudaDevice() override {
+    shared->endServing();
     ContextScope scope(*shared);
+    for (Stream serving : servingStreams)
+      api.streamDestroy(serving);
     for (Event event : events)
       api.eventDestroy(event);
     for (auto [address, bytes] : allocations)
@@ -179,8 +216,10 @@ public:
       used -= it->second;
       allocations.erase(it);
     }
-    ContextScope scope(*shared);
-    api.memFree(address);
+    shared->whenIdle([shared = shared.get(), address] {
+      ContextScope scope(*shared);
+      shared->api.memFree(address);
+    });
   }
 
   uint64_t bytesInUse() const override {
@@ -206,8 +245,10 @@ public:
       if (!hostAllocations.erase(memory))
         return;
     }
-    ContextScope scope(*shared);
-    api.memFreeHost(memory);
+    shared->whenIdle([shared = shared.get(), memory] {
+      ContextScope scope(*shared);
+      shared->api.memFreeHost(memory);
+    });
   }
 
   // Copies from and to ordinary memory go through the driver's own staging (16 GB/s on an H200, where copies from
@@ -238,6 +279,10 @@ public:
 
   Expected<std::shared_ptr<Kernel>> load(const KernelCode &code) override;
   Expected<void> run(const Transfer &toDevice, std::span<Launch> launches, const Transfer &fromDevice) override;
+
+  Expected<void> startServing(std::span<const Service> services) override;
+  Expected<void> stopServing(double seconds) override;
+  Expected<void> checkServing() override;
 
 private:
   /// The device works and its context is current.
@@ -278,6 +323,10 @@ private:
 
   /// One user of the stream at a time.
   std::mutex streamMutex;
+  /// Streams of the resident kernels, and how many of them are in use.
+  std::mutex servingMutex;
+  std::vector<Stream> servingStreams;
+  size_t servingCount = 0;
   /// Events of run(): one before the first launch, and one behind each.
   std::vector<Event> events;
 };
@@ -321,6 +370,10 @@ tl::unexpected<Error> CudaDevice::loadError(Result result, const KernelCode &cod
 Expected<std::shared_ptr<Kernel>> CudaDevice::load(const KernelCode &code) {
   if (Expected<void> same = checkAbiVersion(code); !same)
     return tl::unexpected(same.error());
+  if (shared->isServing())
+    return makeError(ErrorCode::Busy, "kernel '" + code.entry +
+                                          "' cannot be loaded while resident kernels run: the driver would wait for "
+                                          "their end; load it between two epochs");
   if (code.ptx.empty() && code.cubin.empty())
     return makeError(ErrorCode::InvalidArgument,
                      "kernel '" + code.entry + "' has neither PTX nor a cubin, compile it for NVPTX");
@@ -396,6 +449,8 @@ Expected<void> CudaDevice::run(const Transfer &toDevice, std::span<Launch> launc
   }
 
   std::lock_guard lock(streamMutex);
+  if (shared->isServing())
+    return makeError(ErrorCode::Busy, "batches cannot be run while resident kernels have the GPU");
   ContextScope scope(*shared);
   if (Expected<void> ready = check(scope); !ready)
     return ready;
@@ -435,6 +490,85 @@ Expected<void> CudaDevice::run(const Transfer &toDevice, std::span<Launch> launc
       return shared->fail(result, "cuEventElapsedTime", during);
     launches[i].seconds = double(milliseconds) * 1e-3;
   }
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Resident kernels
+//===----------------------------------------------------------------------===//
+
+/// CTAs of resident kernels that an SM has room for, as they are compiled (passes/MkToGpu.cpp).
+constexpr uint32_t ResidentPerMultiprocessor = 3;
+
+Expected<void> CudaDevice::startServing(std::span<const Service> services) {
+  std::lock_guard lock(servingMutex);
+  ContextScope scope(*shared);
+  if (Expected<void> ready = check(scope); !ready)
+    return ready;
+  if (shared->isServing())
+    return makeError(ErrorCode::InvalidArgument, "resident kernels run already; stop them first");
+  if (services.empty() || services.size() > ResidentPerMultiprocessor)
+    return makeError(ErrorCode::InvalidArgument, std::to_string(services.size()) +
+                                                     " services were asked for, but 1 to " +
+                                                     std::to_string(ResidentPerMultiprocessor) + " fit on a GPU");
+  while (servingStreams.size() < services.size()) {
+    Stream made = nullptr;
+    if (Result result = api.streamCreate(&made, StreamNonBlocking); result != Success)
+      return shared->fail(result, "cuStreamCreate", "for a resident kernel");
+    servingStreams.push_back(made);
+  }
+  // All of them have to be on the GPU at once: a CTA that waited for another to leave would wait for ever.
+  uint32_t each = ResidentPerMultiprocessor / uint32_t(services.size());
+  shared->beginServing();
+  servingCount = services.size();
+  for (size_t i = 0; i < services.size(); ++i) {
+    const auto *kernel = static_cast<const CudaKernel *>(services[i].kernel);
+    abi::ResidentParams p = services[i].params;
+    void *params[] = {&p.epoch,  &p.lines,    &p.doorbell, &p.buffers,   &p.bufferCount,
+                      &p.faults, &p.statuses, &p.state,    &p.linesLog2, &p.ageThreshold};
+    uint32_t ctas = std::min(multiprocessors * each, kernel->concurrentWorkgroups);
+    if (Result result = api.launchKernel(kernel->function, ctas, 1, 1, WorkgroupSize, 1, 1, /*sharedBytes=*/0,
+                                         servingStreams[i], params, nullptr);
+        result != Success)
+      return shared->fail(result, "cuLaunchKernel", "launching the resident '" + kernel->name + "'", /*fatal=*/true);
+  }
+  return {};
+}
+
+Expected<void> CudaDevice::stopServing(double seconds) {
+  std::lock_guard lock(servingMutex);
+  if (!shared->isServing())
+    return {};
+  ContextScope scope(*shared);
+  if (Expected<void> ready = check(scope); !ready)
+    return ready;
+  auto start = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < servingCount; ++i)
+    while (true) {
+      Result result = api.streamQuery(servingStreams[i]);
+      if (result == Success)
+        break;
+      if (result != ErrorNotReady)
+        return shared->fail(result, "cuStreamQuery", "waiting for a resident kernel to leave", /*fatal=*/true);
+      if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > seconds)
+        return makeError(ErrorCode::TimedOut, "the resident kernels of " + deviceInfo.id + " did not leave within " +
+                                                  std::to_string(seconds) + " s; a slot must be running for that long");
+    }
+  shared->endServing();
+  return {};
+}
+
+Expected<void> CudaDevice::checkServing() {
+  std::unique_lock lock(servingMutex, std::try_to_lock);
+  // Somebody starts or stops them, and will see for himself.
+  if (!lock || !shared->isServing())
+    return {};
+  ContextScope scope(*shared);
+  if (Expected<void> ready = check(scope); !ready)
+    return ready;
+  for (size_t i = 0; i < servingCount; ++i)
+    if (Result result = api.streamQuery(servingStreams[i]); result != Success && result != ErrorNotReady)
+      return shared->fail(result, "cuStreamQuery", "looking after a resident kernel", /*fatal=*/true);
   return {};
 }
 

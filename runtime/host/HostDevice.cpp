@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "../DeviceCommon.h"
+#include "HostServing.h"
 #include "mk/Runtime/Device.h"
 #include <algorithm>
 #include <atomic>
@@ -22,6 +23,7 @@
 #include <fstream>
 #include <mutex>
 #include <sched.h>
+#include <shared_mutex>
 #include <thread>
 #include <unistd.h>
 #include <unordered_map>
@@ -172,6 +174,7 @@ public:
   }
 
   ~HostDevice() override {
+    serving.reset();
     for (auto [address, bytes] : allocations)
       std::free(reinterpret_cast<void *>(address));
   }
@@ -253,11 +256,50 @@ public:
     return copyFromDevice(fromDevice.address, fromDevice.host);
   }
 
+  Expected<void> startServing(std::span<const Service> services) override {
+    std::vector<HostService> functions;
+    for (const Service &service : services) {
+      const auto *kernel = dynamic_cast<const HostKernel *>(service.kernel);
+      if (!kernel)
+        return makeError(ErrorCode::InvalidArgument, "a service without a kernel that the host device has loaded");
+      HostService &function = functions.emplace_back();
+      function.interpreter = kernel->function;
+      function.scope = service.scope;
+      function.params = service.params;
+      for (const RouteCode &code : service.routes)
+        function.routes.push_back(
+            {code.route, static_cast<const HostKernel *>(code.kernel)->function, code.slots, code.words});
+    }
+    std::unique_lock lock(servingMutex);
+    serving = std::make_unique<HostServing>(std::move(functions), threads);
+    return {};
+  }
+
+  Expected<void> stopServing(double seconds) override {
+    std::unique_lock lock(servingMutex);
+    if (!serving)
+      return {};
+    serving->wake();
+    if (!serving->waitUntilLeft(seconds))
+      return makeError(ErrorCode::TimedOut, "the workers of the host did not leave within " + std::to_string(seconds) +
+                                                " s; a slot must be running for that long");
+    serving.reset();
+    return {};
+  }
+
+  void wakeServing() override {
+    std::shared_lock lock(servingMutex);
+    if (serving)
+      serving->wake();
+  }
+
 private:
   const uint32_t threads;
   DeviceInfo deviceInfo;
   WorkerPool pool;
   std::mutex runMutex;
+  std::shared_mutex servingMutex;
+  std::unique_ptr<HostServing> serving;
   mutable std::mutex memoryMutex;
   std::unordered_map<uint64_t, uint64_t> allocations;
   uint64_t used = 0;

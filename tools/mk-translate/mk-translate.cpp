@@ -40,7 +40,9 @@ static cl::opt<unsigned> optLevel(
 static cl::opt<bool> relocatable("relocatable", cl::desc("mk-to-cubin makes code to be linked with other code"),
                                  cl::cat(category));
 static cl::opt<std::string>
-    kernels("kernels", cl::desc("what to make: interpreter, opcodes, windows, or several with commas (default all)"),
+    kernels("kernels",
+            cl::desc("what to make: interpreter, resident (interpreters that stay), opcodes, windows, or several with "
+                     "commas (default interpreter,opcodes,windows)"),
             cl::init("interpreter,opcodes,windows"), cl::cat(category));
 static cl::opt<bool> guard("guard", cl::desc("make bodies safe with mk-guard (default true)"), cl::init(true),
                            cl::cat(category));
@@ -66,12 +68,16 @@ static LogicalResult readOptions(ModuleOp module, mk::LoweringOptions &options) 
   for (StringRef name : names) {
     if (name == "interpreter")
       options.interpreter = true;
+    else if (name == "resident")
+      options.interpreter = options.resident = true;
     else if (name == "opcodes")
       options.opcodes = true;
     else if (name == "windows")
       options.windows = true;
     else
-      return module.emitError() << "--kernels has '" << name << "', but knows interpreter, opcodes and windows";
+      return module.emitError() << "--kernels has '" << name
+                                << "', but knows interpreter, resident, opcodes and "
+                                   "windows";
   }
   return success();
 }

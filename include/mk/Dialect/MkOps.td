@@ -392,6 +392,55 @@ def Mk_ArgumentsOp : Mk_Op<"arguments", [HasParent<"DistributeOp">, MemoryEffect
   }];
 }
 
+def Mk_ServeOp : Mk_Op<"serve", [HasParent<"KernelOp">, RecursiveMemoryEffects,
+    SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "serves rings until the workers are told to leave";
+  let description = [{
+    Runs its region once for each line that was claimed from the rings, on one worker: a thread in lane scope, a CTA in
+    block scope. Claimed lines lie in an array of slots that the CTA shares, whose third word is the meta word of the
+    line (`mk::abi::RingMeta`); the first argument is the place of the line there, the second the array. All lines of a
+    window that begins in the claim lie there, too. A kernel that serves has `mk::abi::ResidentParams` for parameters.
+
+    Example:
+
+    ```mlir
+    mk.serve (%place, %slots) {
+      %none = arith.constant -1 : i64
+      mk.complete %place, %none
+    }
+    ```
+  }];
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let skipDefaultBuilders = 1;
+  let builders = [OpBuilder<(ins)>];
+  let extraClassDeclaration = [{
+    ::mlir::Value getPlace() { return getBody().getArgument(0); }
+    ::mlir::Value getSlots() { return getBody().getArgument(1); }
+  }];
+}
+
+def Mk_CompleteOp : Mk_Op<"complete", [MemoryEffects<[MemWrite<Mk_FaultResource>]>]> {
+  let summary = "ends a line of a ring";
+  let description = [{
+    Tells the publisher that the line in this place is done or, if the word is not all ones, faulted: code in the high
+    half, detail in the low half. What was written before is seen by whoever sees that.
+
+    Constraints:
+    * (complete_c1) it stands in an `mk.serve`.
+
+    Example:
+
+    ```mlir
+    mk.complete %place, %fault
+    ```
+  }];
+  let arguments = (ins Index:$place, I64:$fault);
+  let assemblyFormat = "$place `,` $fault attr-dict";
+  let hasVerifier = 1;
+}
+
 def Mk_TaskOp : Mk_Op<"task", [RecursiveMemoryEffects, SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "runs code on behalf of slots and collects their faults";
   let description = [{
@@ -454,7 +503,7 @@ def Mk_SingleOp : Mk_Op<"single", [RecursiveMemoryEffects, SingleBlockImplicitTe
 }
 
 def Mk_YieldOp : Mk_Op<"yield", [Pure, Terminator,
-    ParentOneOf<["DistributeOp", "TaskOp", "SingleOp"]>]> {
+    ParentOneOf<["DistributeOp", "ServeOp", "TaskOp", "SingleOp"]>]> {
   let summary = "the end of a region of a kernel operation";
   let description = [{
     Usually implied.

@@ -30,11 +30,17 @@ namespace mk {
 #define GEN_PASS_REGISTRATION
 #include "mk/Passes/Passes.h.inc"
 
+/// On a window of a module whose interpreters are to be resident: the number of its route (i32), and where its argument
+/// words lie, in words from the first slot of an instance (an array of i32).
+inline constexpr llvm::StringLiteral routeAttrName = "mk.route", routePlacesAttrName = "mk.places";
+
 /// Which kernels a lowering pipeline makes.
 struct LoweringOptions : mlir::PassPipelineOptions<LoweringOptions> {
   Option<bool> interpreter{*this, "interpreter", llvm::cl::desc("make the interpreters"), llvm::cl::init(true)};
   Option<std::string> scope{*this, "scope", llvm::cl::desc("which interpreters: lane, block, packed or all"),
                             llvm::cl::init("all")};
+  Option<bool> resident{*this, "resident", llvm::cl::desc("make interpreters that stay and serve rings"),
+                        llvm::cl::init(false)};
   Option<bool> opcodes{*this, "opcodes", llvm::cl::desc("make batch kernels of opcodes"), llvm::cl::init(true)};
   Option<bool> windows{*this, "windows", llvm::cl::desc("make batch kernels of windows"), llvm::cl::init(true)};
   Option<bool> promotedOnly{*this, "promoted-only",

@@ -43,7 +43,8 @@ def MkGuardPass : Pass<"mk-guard"> {
     * `scratch`: local memory (`memref.alloca`) is set to zero, unless a loop fills it before anything else uses it.
 
     A check that can be proved is not made: indexes that run to the `memref.dim` of the same memref (or of one in the
-    same extent group of a window), and everything that integer range analysis can bound.
+    same extent group of a window), and everything that integer range analysis can bound. Accesses of one block to one
+    place share the check that the first of them makes.
     Where an `scf.parallel` touches memrefs at its own induction variable, or at a constant distance from it, the extents
     are compared once before it; the loop without checks runs when they are large enough, and one with checks otherwise.
 
@@ -151,10 +152,15 @@ def MkBuildInterpreterPass : Pass<"mk-build-interpreter", "::mlir::ModuleOp"> {
     `@mk_interpreter_packed` (made when the ISA has PACKED_SLOT) takes packed slots: it checks the whole slot, then runs
     its operations in order, up to the first that faults.
 
+    With `resident` the kernels are `@mk_resident_lane` and so on: they serve rings (`mk.serve`) until they are told to
+    leave. Fused windows with the attribute `mk.route` become part of the kernel of their scope, which runs them for
+    lines with that number; `mk.places` says where their argument words lie. Opcodes with `mk.emit` are left out.
+
     The bodies are taken as they are: run `mk-guard` before. Without an opcode in the module it is an error.
   }];
   let options = [
     Option<"scope", "scope", "std::string", "\"all\"", "which to make: lane, block, packed or all">,
+    Option<"resident", "resident", "bool", "false", "make the form that stays and serves rings">,
   ];
   let dependentDialects = ["::mk::MkDialect", "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
@@ -226,9 +232,22 @@ def ConvertMkToGpuPass : Pass<"convert-mk-to-gpu", "::mlir::ModuleOp"> {
   let options = [
     Option<"chip", "chip", "std::string", "\"sm_80\"", "the GPU to compile for">,
   ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
-                           "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
-                           "::mlir::vector::VectorDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",
+                           "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def MkGpuToNvvmPass : Pass<"mk-gpu-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "lower a gpu.module to the LLVM and NVVM dialects";
+  let description = [{
+    Does at once, with the patterns of the upstream passes, what `arith-expand`, `convert-scf-to-cf`,
+    `convert-gpu-to-nvvm` and `convert-math-to-llvm` do one after the other. Those make their patterns anew in each run,
+    which takes longer than the conversion of a small kernel; this pass keeps them.
+
+    A function of `math` calls libdevice where that has it, and is an intrinsic of LLVM otherwise. The patterns that
+    `convert-gpu-to-nvvm` has for operations on the threads of a whole warp or CTA (`gpu.all_reduce`, ...) are left out.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::cf::ControlFlowDialect"];
 }
 
 def ConvertMkToHostPass : Pass<"convert-mk-to-host", "::mlir::ModuleOp"> {

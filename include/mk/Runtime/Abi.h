@@ -87,7 +87,7 @@ inline constexpr bool isSystemOpcode(uint32_t code) {
   return (code & 0x80000000u) || (code >= 0xFFF0 && code <= 0xFFFF) || code <= 7;
 }
 
-/// The built-in opcodes (the prelude). LoadMiss is reserved: nothing serves it yet.
+/// The built-in opcodes (the prelude). LoadMiss is served by the host, for resident engines.
 enum class Builtin : uint32_t {
   Nop = 0,
   StoreU32 = 1,
@@ -107,6 +107,18 @@ enum class Builtin : uint32_t {
 inline constexpr bool isBuiltinOpcode(uint32_t code) {
   return code <= 7 || code == 0xFFFD || code == 0xFFFE || code == 0x80000001u || code == 0xFFFFFFFFu;
 }
+
+/// Argument words of LoadMiss.
+enum LoadMissWord : uint32_t {
+  LoadResource = 0,
+  /// 1: nobody waits for the load, and what becomes of it is not told.
+  LoadPrefetch = 1,
+  LoadBuffer = 2,
+  LoadOffsetLow = 3,
+  LoadOffsetHigh = 4,
+  /// 0: from the offset to the end of the resource.
+  LoadBytes = 5,
+};
 
 /// True for what a packed slot may hold: its opcodes have one byte, and a fence would wait for its own slot.
 inline constexpr bool isPackable(uint32_t code) { return code <= 0xFF && code != uint32_t(Builtin::BatchFence); }
@@ -139,7 +151,18 @@ enum ControlWord : uint32_t {
 };
 
 /// Rights of a tenant: the bits of TENANT_MASK that built-in opcodes obey.
-enum TenantRight : uint32_t { RightExecute = 1, RightSystemWrite = 2, RightPrintf = 8, RightShutdown = 16 };
+enum TenantRight : uint32_t {
+  RightExecute = 1,
+  RightSystemWrite = 2,
+  RightIo = 4,
+  RightPrintf = 8,
+  RightShutdown = 16,
+  RightUserOpcodes = 32,
+};
+
+/// From here on opcodes belong to tenants, 2^20 to each.
+inline constexpr uint32_t TenantOpcodeBase = 0x40000000;
+inline constexpr uint32_t TenantOpcodeShift = 20;
 
 /// Words of a record in the debug log, which stand behind one word that counts them.
 inline constexpr uint32_t DebugRecordWords = 4;
@@ -257,6 +280,120 @@ struct HitRecord {
 };
 static_assert(sizeof(HitRecord) == 16);
 
+//===----------------------------------------------------------------------===//
+// Rings (resident mode, docs/Resident.md)
+//===----------------------------------------------------------------------===//
+
+/// A slot on its way to a kernel that stays: 64 bytes in memory that host and device share. It consists of four quads
+/// of 16 bytes, each of which is written and read as one and says by itself whether it has arrived, so that a reader
+/// needs no second look. Quad k holds the argument words 3k, 3k + 1 and 3k + 2, and a word with the tag of the lap in
+/// its low half; the high halves of the four words are the low and high half of the opcode, then of the RingMeta word.
+struct RingLine {
+  uint32_t words[SlotWords];
+};
+static_assert(sizeof(RingLine) == sizeof(Slot));
+
+/// Fields of the meta word of a line: what Slot has in its words for tenant and order. The priority is the ring's.
+enum RingMeta : uint32_t {
+  RingTenantMask = 0x1F,
+  RingLengthShift = 5,
+  RingContinuation = 1u << 13,
+  /// Code of its own that may run the window that begins here; 0 for the interpreter. Kernels that do not have that
+  /// code interpret the window.
+  RingRouteShift = 14,
+};
+inline constexpr uint32_t MaxRoute = (1u << (32 - RingRouteShift)) - 1;
+
+/// Lines are numbered from 0 modulo 2^32; a ring of 2^k lines keeps line p in place p mod 2^k. The tag tells the lap of
+/// a line from the one before. It is not 0 in the first lap, so that zeroed memory holds no line.
+inline constexpr uint32_t ringTag(uint32_t position, uint32_t linesLog2) {
+  return ((position >> linesLog2) + 1) & 0xFFFF;
+}
+inline constexpr uint32_t MinRingLog2 = 8;
+inline constexpr uint32_t MaxRingLog2 = 20;
+/// No window crosses a multiple of this many lines, and no claim of lanes goes beyond one.
+inline constexpr uint32_t RingTile = 256;
+/// Claims of a resident block kernel go to the next multiple of this at most.
+inline constexpr uint32_t RingBlockClaim = 32;
+
+/// What becomes of a line, in an array beside the ring: its tag in the low half, a SlotStatus in the high half. The
+/// code and detail of a fault stand in a second array, as code << 32 | detail, before the status says so.
+inline constexpr uint32_t RingStatusShift = 16;
+
+/// What the host tells the kernels of one scope: 64 bytes in memory that both share.
+struct alignas(64) Doorbell {
+  /// Lines published, by priority.
+  uint32_t tails[PriorityLevels];
+  /// Kernels of another epoch leave.
+  uint32_t epoch;
+  uint32_t reserved[10];
+};
+static_assert(sizeof(Doorbell) == 64);
+
+/// What the workers of one scope share, in memory of the device. It outlives the kernels. Zero at first.
+struct alignas(128) RingState {
+  /// For the priorities: lines claimed, and lines known to be published, in one word of 64 bits, since whoever polls
+  /// moves both at once.
+  struct Ends {
+    uint32_t head, tail;
+  };
+  Ends ends[8];
+  uint32_t padding0[16];
+  /// What the doorbell said when somebody looked at it.
+  uint32_t epoch;
+  uint32_t padding1[31];
+  /// 1 while a worker polls the doorbell.
+  uint32_t poller;
+  uint32_t padding2[31];
+  /// For the priorities: claims that passed over waiting lines.
+  uint32_t passed[8];
+  /// For the watchdog: claims and lines claimed, claims for age, lines that ended in FAULT, looks at the doorbell.
+  uint32_t claims;
+  uint32_t claimed;
+  uint32_t aged;
+  uint32_t faults;
+  uint32_t heartbeat;
+  uint32_t padding3[19];
+};
+static_assert(sizeof(RingState) == 512);
+
+/// The parameters of a resident kernel, in place of LaunchParams. Rings of all priorities stand one behind the other in
+/// each array.
+struct ResidentParams {
+  /// The epoch that this kernel serves.
+  uint64_t epoch;
+  /// Address of RingLine[PriorityLevels << log2].
+  uint64_t lines;
+  /// Address of the Doorbell.
+  uint64_t doorbell;
+  uint64_t buffers;
+  uint64_t bufferCount;
+  /// Address of u64[PriorityLevels << log2].
+  uint64_t faults;
+  /// Address of u32[PriorityLevels << log2].
+  uint64_t statuses;
+  /// Address of the RingState.
+  uint64_t state;
+  /// log2 of the lines of a ring.
+  uint64_t linesLog2;
+  /// Claims that may pass over waiting lines of a priority.
+  uint64_t ageThreshold;
+};
+static_assert(sizeof(ResidentParams) == sizeof(LaunchParams));
+static_assert(offsetof(ResidentParams, buffers) == offsetof(LaunchParams, buffers));
+
+/// Indexes of the fields of ResidentParams.
+enum ResidentParamIndex : uint32_t {
+  ResidentEpoch = 0,
+  ResidentLines = 1,
+  ResidentDoorbell = 2,
+  ResidentFaults = 5,
+  ResidentStatuses = 6,
+  ResidentState = 7,
+  ResidentLinesLog2 = 8,
+  ResidentAgeThreshold = 9,
+};
+
 /// Why a slot ended in FAULT. Codes are append-only.
 enum class FaultCode : uint32_t {
   /// Detail: the opcode.
@@ -293,6 +430,10 @@ enum class FaultCode : uint32_t {
   /// the
   /// bit that its rights lack).
   TenantRight = 0x41,
+  /// The reader of a resource failed. Detail: 0.
+  IoError = 0x51,
+  /// There is no such resource. Detail: its number.
+  IoHandle = 0x53,
   /// A fence over more slots than stand before it. Detail: the number of slots.
   FenceRange = 0x60,
   /// No such buffer. Detail: the handle.

@@ -98,6 +98,15 @@ struct CompileRequest {
   /// Opcode and Window.
   Specialization facts{};
   Effort effort = Effort::Full;
+  /// Interpreter and PackedInterpreter, Nvptx only: the form that stays and serves rings (docs/Resident.md).
+  bool resident = false;
+  /// Resident interpreters: windows that run on fused code of their own, by the number that lines give them.
+  struct Route {
+    uint32_t id = 0;
+    WindowSignature window{};
+    bool operator==(const Route &) const = default;
+  };
+  std::vector<Route> routes{};
 
   bool operator==(const CompileRequest &) const = default;
 };

@@ -73,6 +73,25 @@ struct Transfer {
   std::span<std::byte> host;
 };
 
+/// Code of its own for one kind of window, for workers that are CPU threads. On a GPU it is part of the kernel.
+struct RouteCode {
+  /// The number in the lines that ask for it.
+  uint32_t route = 0;
+  const Kernel *kernel = nullptr;
+  /// Slots of an instance, and for each argument word its place in them, in bytes.
+  uint32_t slots = 1;
+  std::span<const uint32_t> words;
+};
+
+/// What a device does from startServing() on: the rings of one scope.
+struct Service {
+  /// A GPU: the resident form of the interpreter (CompileRequest::Resident). The host: the interpreter.
+  const Kernel *kernel = nullptr;
+  Scope scope = Scope::Lane;
+  abi::ResidentParams params{};
+  std::span<const RouteCode> routes;
+};
+
 /// Thread safety: calls may come from several threads; run() calls exclude each other.
 class Device {
 public:
@@ -103,6 +122,20 @@ public:
   /// address, say) the device is lost: this and every later call return DeviceFailed.
   virtual Expected<void> run(const Transfer &toDevice, std::span<Launch> launches, const Transfer &fromDevice) = 0;
   Expected<void> run(std::span<Launch> launches) { return run({}, launches, {}); }
+
+  //===--- Resident mode (docs/Resident.md) ---===//
+
+  /// Starts workers that serve rings until the doorbells name another epoch. What 'services' refers to has to live
+  /// until stopServing() returns. What release() and the end of a Kernel give back meanwhile is given back then: a GPU
+  /// would wait for the workers with it.
+  virtual Expected<void> startServing(std::span<const Service> services);
+  /// Waits until all workers have left, which the doorbells must ask them to. TimedOut after 'seconds', and then they
+  /// still run. Nothing happens when none do.
+  virtual Expected<void> stopServing(double seconds);
+  /// Tells sleeping workers of a publication, or of another epoch.
+  virtual void wakeServing() {}
+  /// DeviceFailed when the device was lost while it served. Does not wait.
+  virtual Expected<void> checkServing() { return {}; }
 };
 
 /// Options of the host device.

@@ -62,6 +62,10 @@ enum class ErrorCode {
   PackedOpcode,
   /// An operation with too few arguments.
   PackedArity,
+  /// A tenant's rights do not allow what it asks for.
+  TenantRight,
+  /// An opcode in the range of another tenant.
+  TenantOpcodeWindow,
 };
 
 /// The keyword of a code, e.g. "invalid_argument".

@@ -1,0 +1,464 @@
+// How a CTA of a resident kernel gets its work: the templates from which convert-mk-to-gpu makes mk.serve and mk.complete
+// (LowerServe.cpp). docs/Resident.md tells the protocol, mk/Runtime/Abi.h has the structures; offsets in bytes stand
+// here as numbers and are checked there. Bodies have one block, which is cloned to where it is needed.
+//
+// Order: what the host wrote before it published is seen by whoever acquires a tail or a tag, or a mirror that a worker
+// released after that; what slots wrote is seen by whoever acquires their statuses.
+
+// A warp asks for work. Lane p < 5 looks after the ring of priority p. Gives, in all lanes, the ring, the first line and
+// the number of lines, 0 when the workers are to leave. %direct says that line %begin is in the registers %q0 to %q3 of
+// lanes 4 + 4 * ring to 7 + 4 * ring: whoever polls asks for the next line of each ring together with the doorbell, so
+// that a single slot costs one way across the bus. %polls says that the warp still is the one that polls: it calls
+// @release once its CTA is at work.
+func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i32, %age: i32, %lane: i32, %unit: i32,
+                 %share: i32) -> (i32, i32, i32, i1, i1, i32, i32, i32, i32) {
+  %false = arith.constant false
+  %true = arith.constant true
+  %c0 = arith.constant 0 : i32
+  %c1 = arith.constant 1 : i32
+  %c2 = arith.constant 2 : i32
+  %c3 = arith.constant 3 : i32
+  %c4 = arith.constant 4 : i32
+  %c5 = arith.constant 5 : i32
+  %c15 = arith.constant 15 : i32
+  %c24 = arith.constant 24 : i32
+  %c31 = arith.constant 31 : i32
+  %all = arith.constant -1 : i32
+  %tagMask = arith.constant 0xFFFF : i32
+  %w8 = arith.constant 8 : i64
+  %w4 = arith.constant 4 : i64
+  %w16 = arith.constant 16 : i64
+  %w32 = arith.constant 32 : i64
+  %w64 = arith.constant 64 : i64
+
+  // What this lane looks after.
+  %isRing = arith.cmpi ult, %lane, %c5 : i32
+  %ring = arith.minui %lane, %c4 : i32
+  %ring64 = arith.extui %ring : i32 to i64
+  %endBytes = arith.muli %ring64, %w8 : i64
+  %endsAt = arith.addi %state, %endBytes : i64
+  %toEpoch = arith.constant 128 : i64
+  %epochAt = arith.addi %state, %toEpoch : i64
+  %toPoller = arith.constant 256 : i64
+  %pollerAt = arith.addi %state, %toPoller : i64
+  %toPassed = arith.constant 384 : i64
+  %passed = arith.addi %state, %toPassed : i64
+  %passedBytes = arith.muli %ring64, %w4 : i64
+  %passedAt = arith.addi %passed, %passedBytes : i64
+  %toClaims = arith.constant 416 : i64
+  %claimsAt = arith.addi %state, %toClaims : i64
+  %toAged = arith.constant 424 : i64
+  %agedAt = arith.addi %state, %toAged : i64
+  %toHeartbeat = arith.constant 432 : i64
+  %heartbeatAt = arith.addi %state, %toHeartbeat : i64
+  // The ring whose next line it fetches while polling, and which quad of that.
+  %fetches = arith.subi %lane, %c4 : i32
+  %fetchRing0 = arith.shrui %fetches, %c2 : i32
+  %isFetcher0 = arith.cmpi uge, %lane, %c4 : i32
+  %isFetcher1 = arith.cmpi ult, %lane, %c24 : i32
+  %isFetcher = arith.andi %isFetcher0, %isFetcher1 : i1
+  %fetchRing = arith.select %isFetcher, %fetchRing0, %c0 : i32
+  %quad = arith.andi %lane, %c3 : i32
+  %quad64 = arith.extui %quad : i32 to i64
+  %quadBytes = arith.muli %quad64, %w16 : i64
+  %size = arith.shli %c1, %log2 : i32
+  %mask = arith.subi %size, %c1 : i32
+  %firstFetched = arith.shli %fetchRing, %log2 : i32
+  %bellQuad = arith.addi %doorbell, %quadBytes : i64
+  %unitMask = arith.subi %unit, %c1 : i32
+  %isLeader = arith.cmpi eq, %lane, %c0 : i32
+
+  %found:9 = scf.while (%go = %true, %p = %c0, %b = %c0, %n = %c0, %d = %false, %l = %false, %x0 = %c0, %x1 = %c0, %x2 = %c0, %x3 = %c0)
+      : (i1, i32, i32, i32, i1, i1, i32, i32, i32, i32) -> (i32, i32, i32, i1, i1, i32, i32, i32, i32) {
+    scf.condition(%go) %p, %b, %n, %d, %l, %x0, %x1, %x2, %x3 : i32, i32, i32, i1, i1, i32, i32, i32, i32
+  } do {
+  ^bb0(%p: i32, %b: i32, %n: i32, %d: i1, %l: i1, %x0: i32, %x1: i32, %x2: i32, %x3: i32):
+    %seen = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %epochAt : (i64) -> i32
+    %ends = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.gpu.global.b64 $0, [$1];", "=l,l,~{memory}" %endsAt : (i64) -> i64
+    %over = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %passedAt : (i64) -> i32
+    %leaves = arith.cmpi ne, %seen, %epoch : i32
+    %next:10 = scf.if %leaves -> (i1, i32, i32, i32, i1, i1, i32, i32, i32, i32) {
+      scf.yield %false, %c0, %c0, %c0, %false, %false, %c0, %c0, %c0, %c0 : i1, i32, i32, i32, i1, i1, i32, i32, i32, i32
+    } else {
+      %head = arith.trunci %ends : i64 to i32
+      %tail64 = arith.shrui %ends, %w32 : i64
+      %known = arith.trunci %tail64 : i64 to i32
+      %some = arith.cmpi ne, %known, %head : i32
+      %mine = arith.andi %some, %isRing : i1
+      %waiting = nvvm.vote.sync ballot %all, %mine -> i32
+      %nothing = arith.cmpi eq, %waiting, %c0 : i32
+      // Nobody knows of work. One worker asks the host; the others wait for what it finds. As long as all rings are
+      // empty and one worker polls, nobody else moves their ends, so that it may claim without asking.
+      %news:9 = scf.if %nothing -> (i32, i32, i1, i32, i32, i32, i32, i1, i1) {
+        %taken = scf.if %isLeader -> (i32) {
+          %look = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %pollerAt : (i64) -> i32
+          %free = arith.cmpi eq, %look, %c0 : i32
+          %took = scf.if %free -> (i32) {
+            %old = llvm.inline_asm has_side_effects asm_dialect = att "atom.acquire.gpu.global.cas.b32 $0, [$1], 0, 1;", "=r,l,~{memory}" %pollerAt : (i64) -> i32
+            scf.yield %old : i32
+          } else {
+            scf.yield %c1 : i32
+          }
+          scf.yield %took : i32
+        } else {
+          scf.yield %c1 : i32
+        }
+        %others = nvvm.shfl.sync idx %all, %taken, %c0, %c31 : i32 -> i32
+        %polls = arith.cmpi eq, %others, %c0 : i32
+        %polled:8 = scf.if %polls -> (i32, i32, i1, i32, i32, i32, i32, i1) {
+          // The last one that polled may have left something.
+          %again64 = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.gpu.global.b64 $0, [$1];", "=l,l,~{memory}" %endsAt : (i64) -> i64
+          %h = arith.trunci %again64 : i64 to i32
+          %t64 = arith.shrui %again64, %w32 : i64
+          %t = arith.trunci %t64 : i64 to i32
+          %left = arith.cmpi ne, %h, %t : i32
+          %leftHere = arith.andi %left, %isRing : i1
+          %leftOver = nvvm.vote.sync ballot %all, %leftHere -> i32
+          %isEmpty = arith.cmpi eq, %leftOver, %c0 : i32
+          %fetchHead = nvvm.shfl.sync idx %all, %h, %fetchRing, %c31 : i32 -> i32
+          %place = arith.andi %fetchHead, %mask : i32
+          %line = arith.addi %firstFetched, %place : i32
+          %line64 = arith.extui %line : i32 to i64
+          %lineBytes = arith.muli %line64, %w64 : i64
+          %lineAt0 = arith.addi %lines, %lineBytes : i64
+          %lineAt = arith.addi %lineAt0, %quadBytes : i64
+          %from = arith.select %isFetcher, %lineAt, %bellQuad : i64
+          %lap0 = arith.shrui %fetchHead, %log2 : i32
+          %lap1 = arith.addi %lap0, %c1 : i32
+          %tag = arith.andi %lap1, %tagMask : i32
+          %heard:7 = scf.while (%again = %isEmpty, %tail = %t, %hasLine = %false, %leave = %epoch, %q0 = %c0, %q1 = %c0, %q2 = %c0, %q3 = %c0)
+              : (i1, i32, i1, i32, i32, i32, i32, i32) -> (i32, i1, i32, i32, i32, i32, i32) {
+            scf.condition(%again) %tail, %hasLine, %leave, %q0, %q1, %q2, %q3 : i32, i1, i32, i32, i32, i32, i32
+          } do {
+          ^bb0(%tail: i32, %hasLine: i1, %leave: i32, %q0: i32, %q1: i32, %q2: i32, %q3: i32):
+            %r = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.sys.global.v4.b32 {$0, $1, $2, $3}, [$4];", "=r,=r,=r,=r,l,~{memory}" %from : (i64) -> !llvm.struct<(i32, i32, i32, i32)>
+            %r0 = llvm.extractvalue %r[0] : !llvm.struct<(i32, i32, i32, i32)>
+            %r1 = llvm.extractvalue %r[1] : !llvm.struct<(i32, i32, i32, i32)>
+            %r2 = llvm.extractvalue %r[2] : !llvm.struct<(i32, i32, i32, i32)>
+            %r3 = llvm.extractvalue %r[3] : !llvm.struct<(i32, i32, i32, i32)>
+            // The tags of the fetched lines.
+            %got = arith.andi %r3, %tagMask : i32
+            %fits0 = arith.cmpi eq, %got, %tag : i32
+            %fits = arith.andi %fits0, %isFetcher : i1
+            %arrived = nvvm.vote.sync ballot %all, %fits -> i32
+            %shift0 = arith.shli %ring, %c2 : i32
+            %shift = arith.addi %shift0, %c4 : i32
+            %quads0 = arith.shrui %arrived, %shift : i32
+            %quads = arith.andi %quads0, %c15 : i32
+            %whole = arith.cmpi eq, %quads, %c15 : i32
+            // The doorbell: five tails and the epoch.
+            %t0 = nvvm.shfl.sync idx %all, %r0, %c0, %c31 : i32 -> i32
+            %t1 = nvvm.shfl.sync idx %all, %r1, %c0, %c31 : i32 -> i32
+            %t2 = nvvm.shfl.sync idx %all, %r2, %c0, %c31 : i32 -> i32
+            %t3 = nvvm.shfl.sync idx %all, %r3, %c0, %c31 : i32 -> i32
+            %t4 = nvvm.shfl.sync idx %all, %r0, %c1, %c31 : i32 -> i32
+            %e = nvvm.shfl.sync idx %all, %r1, %c1, %c31 : i32 -> i32
+            %is0 = arith.cmpi eq, %ring, %c0 : i32
+            %is1 = arith.cmpi eq, %ring, %c1 : i32
+            %is2 = arith.cmpi eq, %ring, %c2 : i32
+            %is3 = arith.cmpi eq, %ring, %c3 : i32
+            %s3 = arith.select %is3, %t3, %t4 : i32
+            %s2 = arith.select %is2, %t2, %s3 : i32
+            %s1 = arith.select %is1, %t1, %s2 : i32
+            %said = arith.select %is0, %t0, %s1 : i32
+            // A line that has arrived counts, although its tail has not. The tail that was read may even lie behind the
+            // head, when a line was claimed like that.
+            %more0 = arith.subi %said, %h : i32
+            %isBehind = arith.cmpi sle, %more0, %c0 : i32
+            %one = arith.addi %h, %c1 : i32
+            %atLeast = arith.select %whole, %one, %h : i32
+            %newTail = arith.select %isBehind, %atLeast, %said : i32
+            %isMore = arith.cmpi ne, %newTail, %h : i32
+            %isNews = arith.andi %isMore, %isRing : i1
+            %anyNews = nvvm.vote.sync ballot %all, %isNews -> i32
+            %silent = arith.cmpi eq, %anyNews, %c0 : i32
+            %stays = arith.cmpi eq, %e, %epoch : i32
+            %on = arith.andi %silent, %stays : i1
+            %beats = arith.andi %on, %isLeader : i1
+            scf.if %beats {
+              llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u32 [$0], 1;", "l,~{memory}" %heartbeatAt : (i64) -> ()
+            }
+            scf.yield %on, %newTail, %whole, %e, %r0, %r1, %r2, %r3 : i1, i32, i1, i32, i32, i32, i32, i32
+          }
+          %departs = arith.cmpi ne, %heard#2, %epoch : i32
+          %tellsEpoch = arith.andi %departs, %isLeader : i1
+          scf.if %tellsEpoch {
+            llvm.inline_asm has_side_effects asm_dialect = att "st.relaxed.gpu.global.b32 [$0], $1;", "l,r,~{memory}" %epochAt, %heard#2 : (i64, i32) -> ()
+          }
+          scf.yield %h, %heard#0, %heard#1, %heard#3, %heard#4, %heard#5, %heard#6, %isEmpty : i32, i32, i1, i32, i32, i32, i32, i1
+        } else {
+          %ns = arith.constant 64 : i32
+          llvm.inline_asm has_side_effects asm_dialect = att "nanosleep.u32 $0;", "r" %ns : (i32) -> ()
+          scf.yield %head, %head, %false, %c0, %c0, %c0, %c0, %false : i32, i32, i1, i32, i32, i32, i32, i1
+        }
+        scf.yield %polled#0, %polled#1, %polled#2, %polled#3, %polled#4, %polled#5, %polled#6, %polls, %polled#7 : i32, i32, i1, i32, i32, i32, i32, i1, i1
+      } else {
+        scf.yield %head, %known, %false, %c0, %c0, %c0, %c0, %false, %false : i32, i32, i1, i32, i32, i32, i32, i1, i1
+      }
+      %alone = arith.andi %news#7, %news#8 : i1
+      // What others left while this one became the one to poll is not its own: it lets go, and looks again.
+      %mayClaim0 = arith.xori %news#7, %true : i1
+      %mayClaim = arith.ori %mayClaim0, %alone : i1
+
+      // Which ring: the most urgent one that has work, but first the least urgent one that was passed over too often.
+      %left = arith.subi %news#1, %news#0 : i32
+      %has0 = arith.cmpi ne, %left, %c0 : i32
+      %has1 = arith.andi %has0, %isRing : i1
+      %hasWork = arith.andi %has1, %mayClaim : i1
+      %candidates = nvvm.vote.sync ballot %all, %hasWork -> i32
+      %isWork = arith.cmpi ne, %candidates, %c0 : i32
+      %claim:4 = scf.if %isWork -> (i1, i32, i32, i32) {
+        %old0 = arith.cmpi uge, %over, %age : i32
+        %isOld = arith.andi %old0, %hasWork : i1
+        %starved = nvvm.vote.sync ballot %all, %isOld -> i32
+        %isAged = arith.cmpi ne, %starved, %c0 : i32
+        %zeros = math.ctlz %starved : i32
+        %oldest = arith.subi %c31, %zeros : i32
+        %first = math.cttz %candidates : i32
+        %pick = arith.select %isAged, %oldest, %first : i32
+        %isPick = arith.cmpi eq, %lane, %pick : i32
+        // To the end of the unit at most, and no more than a fair share.
+        %inUnit = arith.andi %news#0, %unitMask : i32
+        %toEnd = arith.subi %unit, %inUnit : i32
+        %fair0 = arith.divui %left, %share : i32
+        %fair1 = arith.maxui %fair0, %c1 : i32
+        %fair = arith.minui %fair1, %left : i32
+        %count = arith.minui %fair, %toEnd : i32
+        %end = arith.addi %news#0, %count : i32
+        %tailHigh0 = arith.extui %news#1 : i32 to i64
+        %tailHigh = arith.shli %tailHigh0, %w32 : i64
+        %end64 = arith.extui %end : i32 to i64
+        %after = arith.ori %tailHigh, %end64 : i64
+        %before64 = arith.extui %news#0 : i32 to i64
+        %before = arith.ori %tailHigh, %before64 : i64
+        %won = scf.if %alone -> (i32) {
+          // The heads and tails of all rings with news, each in one store.
+          %mineAfter = arith.select %isPick, %after, %before : i64
+          scf.if %hasWork {
+            llvm.inline_asm has_side_effects asm_dialect = att "st.relaxed.gpu.global.b64 [$0], $1;", "l,l,~{memory}" %endsAt, %mineAfter : (i64, i64) -> ()
+          }
+          scf.yield %c1 : i32
+        } else {
+          %swapped = scf.if %isPick -> (i32) {
+            %old = llvm.inline_asm has_side_effects asm_dialect = att "atom.acq_rel.gpu.global.cas.b64 $0, [$1], $2, $3;", "=l,l,l,l,~{memory}" %endsAt, %before, %after : (i64, i64, i64) -> i64
+            %same = arith.cmpi eq, %old, %before : i64
+            %yes = arith.extui %same : i1 to i32
+            scf.yield %yes : i32
+          } else {
+            scf.yield %c0 : i32
+          }
+          %ok = nvvm.shfl.sync idx %all, %swapped, %pick, %c31 : i32 -> i32
+          scf.yield %ok : i32
+        }
+        %isMine = arith.cmpi ne, %won, %c0 : i32
+        %counts = arith.andi %isMine, %isPick : i1
+        scf.if %counts {
+          %count64 = arith.extui %count : i32 to i64
+          %high = arith.shli %count64, %w32 : i64
+          %w1 = arith.constant 1 : i64
+          %both = arith.ori %high, %w1 : i64
+          llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u64 [$0], $1;", "l,l,~{memory}" %claimsAt, %both : (i64, i64) -> ()
+          %wasPassed = arith.cmpi ne, %over, %c0 : i32
+          scf.if %wasPassed {
+            llvm.inline_asm has_side_effects asm_dialect = att "st.relaxed.gpu.global.b32 [$0], $1;", "l,r,~{memory}" %passedAt, %c0 : (i64, i32) -> ()
+          }
+          %jumps = arith.cmpi ne, %pick, %first : i32
+          scf.if %jumps {
+            llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u32 [$0], 1;", "l,~{memory}" %agedAt : (i64) -> ()
+          }
+        }
+        // Rings that have work and were passed over.
+        %isLess = arith.cmpi ugt, %lane, %pick : i32
+        %isPassed0 = arith.andi %isLess, %hasWork : i1
+        %isPassed = arith.andi %isPassed0, %isMine : i1
+        scf.if %isPassed {
+          llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u32 [$0], 1;", "l,~{memory}" %passedAt : (i64) -> ()
+        }
+        %begin = nvvm.shfl.sync idx %all, %news#0, %pick, %c31 : i32 -> i32
+        %length = nvvm.shfl.sync idx %all, %count, %pick, %c31 : i32 -> i32
+        scf.yield %isMine, %pick, %begin, %length : i1, i32, i32, i32
+      } else {
+        scf.yield %false, %c0, %c0, %c0 : i1, i32, i32, i32
+      }
+      // A line that was fetched is the first of its ring.
+      %lineFlag = arith.extui %news#2 : i1 to i32
+      %flagOf = nvvm.shfl.sync idx %all, %lineFlag, %claim#1, %c31 : i32 -> i32
+      %isLine = arith.cmpi ne, %flagOf, %c0 : i32
+      %isDirect = arith.andi %isLine, %claim#0 : i1
+      %goes = arith.xori %claim#0, %true : i1
+      // Without work there is nothing to wait for.
+      %letsGo = arith.andi %goes, %news#7 : i1
+      scf.if %letsGo {
+        nvvm.bar.warp.sync %all : i32
+        scf.if %isLeader {
+          llvm.inline_asm has_side_effects asm_dialect = att "st.release.gpu.global.b32 [$0], $1;", "l,r,~{memory}" %pollerAt, %c0 : (i64, i32) -> ()
+        }
+      }
+      scf.yield %goes, %claim#1, %claim#2, %claim#3, %isDirect, %news#7, %news#3, %news#4, %news#5, %news#6 : i1, i32, i32, i32, i1, i1, i32, i32, i32, i32
+    }
+    scf.yield %next#0, %next#1, %next#2, %next#3, %next#4, %next#5, %next#6, %next#7, %next#8, %next#9 : i1, i32, i32, i32, i1, i1, i32, i32, i32, i32
+  }
+  return %found#0, %found#1, %found#2, %found#3, %found#4, %found#5, %found#6, %found#7, %found#8 : i32, i32, i32, i1, i1, i32, i32, i32, i32
+}
+
+// Lets another worker poll; what this one has stored for the rings is seen by it.
+func.func @release(%state: i64, %lane: i32) {
+  %c0 = arith.constant 0 : i32
+  %all = arith.constant -1 : i32
+  %toPoller = arith.constant 256 : i64
+  %pollerAt = arith.addi %state, %toPoller : i64
+  %isLeader = arith.cmpi eq, %lane, %c0 : i32
+  nvvm.bar.warp.sync %all : i32
+  scf.if %isLeader {
+    llvm.inline_asm has_side_effects asm_dialect = att "st.release.gpu.global.b32 [$0], $1;", "l,r,~{memory}" %pollerAt, %c0 : (i64, i32) -> ()
+  }
+  return
+}
+
+// Quads of the lines %first to %count of a claim, asked for side by side and put into the tile once they are there. A
+// thread has quad %thread of 64 lines, and of the 64 behind them, and so on. A line that was published is there, but one
+// that was claimed before its tail was seen may follow a moment later.
+func.func @load(%lines: i64, %log2: i32, %ring: i32, %begin: i32, %first: i32, %count: i32, %thread: i32, %tile: i32) {
+  %c0 = arith.constant 0 : i32
+  %c1 = arith.constant 1 : i32
+  %c2 = arith.constant 2 : i32
+  %c3 = arith.constant 3 : i32
+  %c4 = arith.constant 4 : i32
+  %c6 = arith.constant 6 : i32
+  %c12 = arith.constant 12 : i32
+  %c16 = arith.constant 16 : i32
+  %c64 = arith.constant 64 : i32
+  %c255 = arith.constant 255 : i32
+  %tagMask = arith.constant 0xFFFF : i32
+  %w16 = arith.constant 16 : i64
+  %w64 = arith.constant 64 : i64
+  %size = arith.shli %c1, %log2 : i32
+  %mask = arith.subi %size, %c1 : i32
+  %base = arith.shli %ring, %log2 : i32
+  %quad = arith.andi %thread, %c3 : i32
+  %quad64 = arith.extui %quad : i32 to i64
+  %quadBytes = arith.muli %quad64, %w16 : i64
+  %within = arith.shrui %thread, %c2 : i32
+  // Sixty-four lines at a time would wait for the bus four times; all are asked for before the first is looked at.
+  %line0 = arith.addi %within, %c0 : i32
+  %line1 = arith.addi %within, %c64 : i32
+  %line2 = arith.addi %line1, %c64 : i32
+  %line3 = arith.addi %line2, %c64 : i32
+  %r0:8 = func.call @ask(%lines, %mask, %log2, %base, %begin, %first, %count, %line0, %quadBytes) : (i64, i32, i32, i32, i32, i32, i32, i32, i64) -> (i1, i64, i32, i32, i32, i32, i32, i32)
+  %r1:8 = func.call @ask(%lines, %mask, %log2, %base, %begin, %first, %count, %line1, %quadBytes) : (i64, i32, i32, i32, i32, i32, i32, i32, i64) -> (i1, i64, i32, i32, i32, i32, i32, i32)
+  %r2:8 = func.call @ask(%lines, %mask, %log2, %base, %begin, %first, %count, %line2, %quadBytes) : (i64, i32, i32, i32, i32, i32, i32, i32, i64) -> (i1, i64, i32, i32, i32, i32, i32, i32)
+  %r3:8 = func.call @ask(%lines, %mask, %log2, %base, %begin, %first, %count, %line3, %quadBytes) : (i64, i32, i32, i32, i32, i32, i32, i32, i64) -> (i1, i64, i32, i32, i32, i32, i32, i32)
+  func.call @take(%r0#0, %r0#1, %r0#2, %r0#3, %r0#4, %r0#5, %r0#6, %r0#7, %quad, %tile) : (i1, i64, i32, i32, i32, i32, i32, i32, i32, i32) -> ()
+  func.call @take(%r1#0, %r1#1, %r1#2, %r1#3, %r1#4, %r1#5, %r1#6, %r1#7, %quad, %tile) : (i1, i64, i32, i32, i32, i32, i32, i32, i32, i32) -> ()
+  func.call @take(%r2#0, %r2#1, %r2#2, %r2#3, %r2#4, %r2#5, %r2#6, %r2#7, %quad, %tile) : (i1, i64, i32, i32, i32, i32, i32, i32, i32, i32) -> ()
+  func.call @take(%r3#0, %r3#1, %r3#2, %r3#3, %r3#4, %r3#5, %r3#6, %r3#7, %quad, %tile) : (i1, i64, i32, i32, i32, i32, i32, i32, i32, i32) -> ()
+  return
+}
+
+// Asks for a quad of line %index of a claim, if that is one of those wanted: whether it is, where it lies, its tag and
+// its place in the tile, and what was found there.
+func.func @ask(%lines: i64, %mask: i32, %log2: i32, %base: i32, %begin: i32, %first: i32, %count: i32, %index: i32,
+               %quadBytes: i64) -> (i1, i64, i32, i32, i32, i32, i32, i32) {
+  %c1 = arith.constant 1 : i32
+  %c255 = arith.constant 255 : i32
+  %tagMask = arith.constant 0xFFFF : i32
+  %w64 = arith.constant 64 : i64
+  %low = arith.cmpi uge, %index, %first : i32
+  %high = arith.cmpi ult, %index, %count : i32
+  %wanted = arith.andi %low, %high : i1
+  %position = arith.addi %begin, %index : i32
+  %place = arith.andi %position, %mask : i32
+  %line = arith.addi %base, %place : i32
+  %line64 = arith.extui %line : i32 to i64
+  %lineBytes = arith.muli %line64, %w64 : i64
+  %lineAt = arith.addi %lines, %lineBytes : i64
+  %at = arith.addi %lineAt, %quadBytes : i64
+  %lap0 = arith.shrui %position, %log2 : i32
+  %lap1 = arith.addi %lap0, %c1 : i32
+  %tag = arith.andi %lap1, %tagMask : i32
+  %inTile = arith.andi %position, %c255 : i32
+  %asks = arith.extui %wanted : i1 to i32
+  %r = llvm.inline_asm has_side_effects asm_dialect = att "{ .reg .pred p; setp.ne.b32 p, $5, 0; mov.b32 $0, 0; mov.b32 $1, 0; mov.b32 $2, 0; mov.b32 $3, 0; @p ld.relaxed.sys.global.v4.b32 {$0, $1, $2, $3}, [$4]; }", "=&r,=&r,=&r,=&r,l,r,~{memory}" %at, %asks : (i64, i32) -> !llvm.struct<(i32, i32, i32, i32)>
+  %q0 = llvm.extractvalue %r[0] : !llvm.struct<(i32, i32, i32, i32)>
+  %q1 = llvm.extractvalue %r[1] : !llvm.struct<(i32, i32, i32, i32)>
+  %q2 = llvm.extractvalue %r[2] : !llvm.struct<(i32, i32, i32, i32)>
+  %q3 = llvm.extractvalue %r[3] : !llvm.struct<(i32, i32, i32, i32)>
+  return %wanted, %at, %tag, %inTile, %q0, %q1, %q2, %q3 : i1, i64, i32, i32, i32, i32, i32, i32
+}
+
+// Puts a quad into the tile, when it has arrived.
+func.func @take(%wanted: i1, %at: i64, %tag: i32, %place: i32, %a: i32, %b: i32, %c: i32, %d: i32, %quad: i32, %tile: i32) {
+  %tagMask = arith.constant 0xFFFF : i32
+  scf.if %wanted {
+    %q:4 = scf.while (%w = %a, %x = %b, %y = %c, %z = %d) : (i32, i32, i32, i32) -> (i32, i32, i32, i32) {
+      %got = arith.andi %z, %tagMask : i32
+      %missing = arith.cmpi ne, %got, %tag : i32
+      scf.condition(%missing) %w, %x, %y, %z : i32, i32, i32, i32
+    } do {
+    ^bb0(%w: i32, %x: i32, %y: i32, %z: i32):
+      %r = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.sys.global.v4.b32 {$0, $1, $2, $3}, [$4];", "=r,=r,=r,=r,l,~{memory}" %at : (i64) -> !llvm.struct<(i32, i32, i32, i32)>
+      %r0 = llvm.extractvalue %r[0] : !llvm.struct<(i32, i32, i32, i32)>
+      %r1 = llvm.extractvalue %r[1] : !llvm.struct<(i32, i32, i32, i32)>
+      %r2 = llvm.extractvalue %r[2] : !llvm.struct<(i32, i32, i32, i32)>
+      %r3 = llvm.extractvalue %r[3] : !llvm.struct<(i32, i32, i32, i32)>
+      scf.yield %r0, %r1, %r2, %r3 : i32, i32, i32, i32
+    }
+    func.call @put(%place, %quad, %q#0, %q#1, %q#2, %q#3, %tile) : (i32, i32, i32, i32, i32, i32, i32) -> ()
+  }
+  return
+}
+
+// A line in the tile has the words of a slot, but for the meta word of its ring in place of the tenant.
+func.func @put(%place: i32, %quad: i32, %a: i32, %b: i32, %c: i32, %d: i32, %tile: i32) {
+  %c2 = arith.constant 2 : i32
+  %c4 = arith.constant 4 : i32
+  %c6 = arith.constant 6 : i32
+  %c12 = arith.constant 12 : i32
+  %c16 = arith.constant 16 : i32
+  %slotBytes = arith.shli %place, %c6 : i32
+  %slot = arith.addi %tile, %slotBytes : i32
+  %argBytes = arith.muli %quad, %c12 : i32
+  %args0 = arith.addi %slot, %argBytes : i32
+  %args = arith.addi %args0, %c16 : i32
+  %halfBytes = arith.muli %quad, %c2 : i32
+  %half0 = arith.addi %slot, %halfBytes : i32
+  %half = arith.addi %half0, %c4 : i32
+  %value = arith.shrui %d, %c16 : i32
+  llvm.inline_asm has_side_effects asm_dialect = att "{ .reg .b16 h; cvt.u16.u32 h, $5; st.shared.b32 [$0], $2; st.shared.b32 [$0+4], $3; st.shared.b32 [$0+8], $4; st.shared.b16 [$1], h; }", "r,r,r,r,r,r,~{memory}" %args, %half, %a, %b, %c, %value : (i32, i32, i32, i32, i32, i32) -> ()
+  return
+}
+
+// Tells the host what became of a line: the fault before the status, and all that the slot wrote before both.
+func.func @complete(%faults: i64, %statuses: i64, %state: i64, %log2: i32, %ring: i32, %position: i32, %word: i64) {
+  %c1 = arith.constant 1 : i32
+  %tagMask = arith.constant 0xFFFF : i32
+  %done = arith.constant 0x30000 : i32
+  %fault = arith.constant 0x70000 : i32
+  %none = arith.constant -1 : i64
+  %w4 = arith.constant 4 : i64
+  %w8 = arith.constant 8 : i64
+  %toFaults = arith.constant 428 : i64
+  %size = arith.shli %c1, %log2 : i32
+  %mask = arith.subi %size, %c1 : i32
+  %base = arith.shli %ring, %log2 : i32
+  %inRing = arith.andi %position, %mask : i32
+  %line = arith.addi %base, %inRing : i32
+  %line64 = arith.extui %line : i32 to i64
+  %isFault = arith.cmpi ne, %word, %none : i64
+  scf.if %isFault {
+    %faultBytes = arith.muli %line64, %w8 : i64
+    %faultAt = arith.addi %faults, %faultBytes : i64
+    %countAt = arith.addi %state, %toFaults : i64
+    llvm.inline_asm has_side_effects asm_dialect = att "st.relaxed.sys.global.b64 [$0], $1;", "l,l,~{memory}" %faultAt, %word : (i64, i64) -> ()
+    llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u32 [$0], 1;", "l,~{memory}" %countAt : (i64) -> ()
+  }
+  %lap0 = arith.shrui %position, %log2 : i32
+  %lap1 = arith.addi %lap0, %c1 : i32
+  %tag = arith.andi %lap1, %tagMask : i32
+  %kind = arith.select %isFault, %fault, %done : i32
+  %status = arith.ori %kind, %tag : i32
+  %statusBytes = arith.muli %line64, %w4 : i64
+  %statusAt = arith.addi %statuses, %statusBytes : i64
+  llvm.inline_asm has_side_effects asm_dialect = att "st.release.sys.global.b32 [$0], $1;", "l,r,~{memory}" %statusAt, %status : (i64, i32) -> ()
+  return
+}

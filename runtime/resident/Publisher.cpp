@@ -1,0 +1,256 @@
+//===- Publisher.cpp - From slots to lines --------------------------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Publisher.h"
+#include "../Admission.h"
+
+namespace mk {
+
+static std::string slotName(std::span<const uint32_t> indexes, size_t i) {
+  return "slot " + std::to_string(indexes.empty() ? i : indexes[i]) + " ";
+}
+
+Expected<void> Publisher::checkTenant(const abi::Slot &slot, uint32_t dense, size_t index) const {
+  auto refuse = [&](ErrorCode code, const std::string &why) {
+    return makeError(code, "slot " + std::to_string(index) + " of tenant " + std::to_string(slot.tenant) + " " + why);
+  };
+  uint32_t rights = tenants.rights(slot.tenant);
+  if (!(rights & abi::RightExecute))
+    return refuse(ErrorCode::TenantRight, "cannot run: the tenant has no right to execute (bit 0 of its rights)");
+  if (!abi::isSystemOpcode(slot.opcode) && !(rights & abi::RightUserOpcodes))
+    return refuse(ErrorCode::TenantRight, "has opcode " + std::to_string(slot.opcode) +
+                                              ", but the tenant may run built-in opcodes only (bit 5 of its rights)");
+  if (slot.opcode >= abi::TenantOpcodeBase && slot.opcode < 0x80000000u &&
+      (slot.opcode - abi::TenantOpcodeBase) >> abi::TenantOpcodeShift != slot.tenant)
+    return refuse(ErrorCode::TenantOpcodeWindow,
+                  "has opcode " + std::to_string(slot.opcode) + ", which belongs to tenant " +
+                      std::to_string((slot.opcode - abi::TenantOpcodeBase) >> abi::TenantOpcodeShift));
+  if (layout[dense].emits)
+    return refuse(ErrorCode::Unsupported, "has opcode " + std::to_string(slot.opcode) +
+                                              ", which emits hits; resident workers have no list for them, submit it "
+                                              "in a batch of mk::Engine");
+  return {};
+}
+
+/// The ring of the item that slots [first, first + length) are.
+size_t Publisher::routeOf(std::span<const abi::Slot>, const uint16_t *opcodes, size_t first, size_t length) const {
+  Route route = layout[opcodes[first]].route;
+  for (size_t i = first + 1; i < first + length; ++i)
+    route = std::max(route, layout[opcodes[i]].route);
+  // Fences, once their slots have ended, are lane slots like others.
+  return route == Route::Fence ? size_t(Route::Lane) : size_t(route);
+}
+
+Expected<void> Publisher::check(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
+                                std::vector<uint16_t> &opcodes, uint64_t (&lines)[RingRoutes]) const {
+  if (Expected<void> admitted = admit(layout, slots, opcodes); !admitted)
+    return admitted;
+  // Neighbours tend to be alike.
+  uint32_t lastTenant = ~0u, lastOpcode = ~0u;
+  for (size_t i = 0, length = 1; i < slots.size(); i += length) {
+    length = windowLength(slots[i]);
+    lines[routeOf(slots, opcodes.data(), i, length)] += length;
+    for (size_t k = i; k < i + length; ++k) {
+      if (slots[k].tenant == lastTenant && slots[k].opcode == lastOpcode)
+        continue;
+      if (Expected<void> allowed = checkTenant(slots[k], opcodes[k], indexes.empty() ? k : indexes[k]); !allowed)
+        return allowed;
+      lastTenant = slots[k].tenant;
+      lastOpcode = slots[k].opcode;
+      if (length > 1 && slots[k].tenant != slots[i].tenant)
+        return makeError(ErrorCode::InvalidArgument,
+                         slotName(indexes, k) + "of tenant " + std::to_string(slots[k].tenant) +
+                             " is in a window of tenant " + std::to_string(slots[i].tenant) +
+                             "; the slots of a window have one tenant");
+    }
+  }
+  return {};
+}
+
+template <typename Run> static void forRuns(std::span<const abi::Slot> slots, Run run) {
+  for (size_t i = 0; i < slots.size();) {
+    size_t end = i + 1;
+    while (end < slots.size() && slots[end].tenant == slots[i].tenant)
+      ++end;
+    if (!run(slots[i].tenant, end - i))
+      return;
+    i = end;
+  }
+}
+
+bool Publisher::takeCredit(std::span<const abi::Slot> slots, uint32_t &blocked) {
+  size_t taken = 0;
+  bool all = true;
+  forRuns(slots, [&](uint32_t tenant, size_t count) {
+    if (!tenants.take(tenant, count)) {
+      blocked = tenant;
+      all = false;
+      return false;
+    }
+    taken += count;
+    return true;
+  });
+  if (!all)
+    giveCreditBack(slots.first(taken));
+  return all;
+}
+
+void Publisher::giveCreditBack(std::span<const abi::Slot> slots) {
+  forRuns(slots, [&](uint32_t tenant, size_t count) {
+    tenants.giveBack(tenant, count);
+    return true;
+  });
+}
+
+void Publisher::countHeat(std::span<const uint16_t> opcodes) {
+  for (size_t i = 0; i < opcodes.size();) {
+    size_t end = i + 1;
+    while (end < opcodes.size() && opcodes[end] == opcodes[i])
+      ++end;
+    heat[opcodes[i]].fetch_add(end - i, std::memory_order_relaxed);
+    i = end;
+  }
+}
+
+/// The common case: slots of one tenant and one ring that are in no window, and with which nothing is wrong. None if it
+/// is not that.
+std::optional<Publisher::Outcome> Publisher::publishAlike(std::span<const abi::Slot> slots, uint32_t priority,
+                                                          PublishTicket &ticket, uint32_t &blocked) {
+  if (slots.empty())
+    return std::nullopt;
+  const abi::Slot &model = slots.front();
+  if (model.tenant >= abi::MaxTenants)
+    return std::nullopt;
+  uint32_t rights = tenants.rights(model.tenant);
+  constexpr uint32_t needed = abi::RightExecute | abi::RightUserOpcodes;
+  if ((rights & needed) != needed)
+    return std::nullopt;
+  Route route = Route::Fence;
+  uint32_t lastOpcode = 0;
+  // Executions of opcodes, by runs; those that do not fit here are not the common case.
+  struct Run {
+    uint32_t dense, count;
+  };
+  Run runs[64];
+  size_t runCount = 0;
+  for (const abi::Slot &slot : slots) {
+    if (runCount != 0 && slot.opcode == lastOpcode) {
+      ++runs[runCount - 1].count;
+    } else {
+      uint32_t dense = layout.find(slot.opcode);
+      if (dense == IsaLayout::NoOpcode || slot.opcode >= abi::TenantOpcodeBase)
+        return std::nullopt;
+      const OpcodeLayout &op = layout[dense];
+      if (runCount == 0)
+        route = op.route;
+      if (op.route != route || route > Route::Block || op.emits || runCount == std::size(runs))
+        return std::nullopt;
+      runs[runCount++] = {dense, 1};
+      lastOpcode = slot.opcode;
+    }
+    if (slot.tenant != model.tenant || slot.order >= abi::PriorityLevels)
+      return std::nullopt;
+  }
+
+  Ring &ring = (*sets[size_t(route)])[priority];
+  std::lock_guard lock(ring.mutex);
+  if (slots.size() > ring.capacity())
+    return std::nullopt;
+  if (!ring.hasRoom(slots.size()))
+    return Outcome::NoRoom;
+  if (!tenants.take(model.tenant, slots.size())) {
+    blocked = model.tenant;
+    return Outcome::NoQuota;
+  }
+  ticket.lines[size_t(route)].begin = ring.next();
+  ring.writeAlone(slots, 0);
+  ticket.lines[size_t(route)].end = ring.next();
+  ring.ring();
+  for (size_t i = 0; i < runCount; ++i)
+    heat[runs[i].dense].fetch_add(runs[i].count, std::memory_order_relaxed);
+  return Outcome::Published;
+}
+
+Expected<Publisher::Outcome> Publisher::publish(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
+                                                uint32_t priority, PublishTicket &ticket, uint32_t &blocked,
+                                                std::optional<uint32_t> forced) {
+  if (indexes.empty())
+    if (std::optional<Outcome> outcome = publishAlike(slots, priority, ticket, blocked))
+      return *outcome;
+  // Kept for the next publication of this thread, so that nothing is allocated once it has grown.
+  thread_local std::vector<uint16_t> opcodes;
+  uint64_t lines[RingRoutes] = {};
+  if (Expected<void> good = check(slots, indexes, opcodes, lines); !good)
+    return tl::unexpected(good.error());
+
+  std::unique_lock<std::mutex> locks[RingRoutes];
+  for (size_t route = 0; route < RingRoutes; ++route) {
+    if (!lines[route])
+      continue;
+    Ring &ring = (*sets[route])[priority];
+    locks[route] = std::unique_lock(ring.mutex);
+    // A window leaves less than a tile unused before it; how often, only the writing shows.
+    uint64_t needed = lines[route];
+    uint64_t at = ring.next();
+    for (size_t i = 0, length = 1; i < slots.size(); i += length) {
+      length = windowLength(slots[i]);
+      if (routeOf(slots, opcodes.data(), i, length) != route)
+        continue;
+      uint32_t padding = ring.paddingFor(uint32_t(length), at);
+      needed += padding;
+      at += padding + length;
+    }
+    if (needed > ring.capacity())
+      return makeError(ErrorCode::InvalidArgument, std::to_string(slots.size()) + " slots take " +
+                                                       std::to_string(needed) + " lines of a ring of " +
+                                                       std::to_string(ring.capacity()) +
+                                                       " (ResidentOptions::ringLines); publish them in several calls");
+    if (!ring.hasRoom(needed))
+      return Outcome::NoRoom;
+  }
+  if (!takeCredit(slots, blocked))
+    return Outcome::NoQuota;
+
+  for (size_t route = 0; route < RingRoutes; ++route)
+    if (lines[route])
+      ticket.lines[route].begin = (*sets[route])[priority].next();
+  for (size_t i = 0, length = 1; i < slots.size(); i += length) {
+    length = windowLength(slots[i]);
+    Ring &ring = (*sets[routeOf(slots, opcodes.data(), i, length)])[priority];
+    uint32_t code = 0;
+    if (length > 1) {
+      if (uint32_t padding = ring.paddingFor(uint32_t(length), ring.next()))
+        ring.pad(padding);
+      if (forced)
+        code = *forced;
+      else if (observer)
+        code = observer->observe(slots.subspan(i, length), opcodes.data() + i);
+    }
+    for (size_t k = i; k < i + length; ++k)
+      ring.write(slots[k], metaOf(slots[k], k == i ? code : 0), uint32_t(indexes.empty() ? k : indexes[k]));
+  }
+  for (size_t route = 0; route < RingRoutes; ++route)
+    if (lines[route]) {
+      Ring &ring = (*sets[route])[priority];
+      ticket.lines[route].end = ring.next();
+      ring.ring();
+    }
+  countHeat(opcodes);
+  return Outcome::Published;
+}
+
+void Publisher::reclaim() {
+  for (RingSet *set : sets)
+    for (uint32_t priority = 0; set && priority < abi::PriorityLevels; ++priority) {
+      Ring &ring = (*set)[priority];
+      std::lock_guard lock(ring.mutex);
+      ring.waiting();
+    }
+}
+
+} // namespace mk

@@ -1,0 +1,69 @@
+//===- Publisher.h - From slots to lines -------------------------*- C++ -*-===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MK_RUNTIME_RESIDENT_PUBLISHER_H
+#define MK_RUNTIME_RESIDENT_PUBLISHER_H
+
+#include "../IsaLayout.h"
+#include "Tenants.h"
+
+namespace mk {
+
+/// The rings that slots go to: those of lanes, of blocks, and of packed slots.
+inline constexpr size_t RingRoutes = 3;
+
+/// Finds out which code a window is to run on, and counts it.
+class WindowObserver {
+public:
+  virtual ~WindowObserver() = default;
+  /// The route of the window 'slots'; 0 for the interpreter.
+  virtual uint32_t observe(std::span<const abi::Slot> slots, const uint16_t *opcodes) = 0;
+};
+
+/// Checks what is published and writes it into the rings, all or nothing. Thread-safe.
+class Publisher {
+public:
+  Publisher(const IsaLayout &layout, Tenants &tenants) : layout(layout), tenants(tenants), heat(layout.size()) {}
+
+  /// Before anything is published.
+  void attach(size_t route, RingSet *set) { sets[route] = set; }
+  void observeWindows(WindowObserver *newObserver) { observer = newObserver; }
+
+  enum class Outcome { Published, NoRoom, NoQuota };
+  /// 'indexes' names the slots in faults; empty when they are 0, 1, 2, ... NoRoom when a ring has none, NoQuota when a
+  /// tenant has no credit: 'blocked' says which. The ticket's ranges are filled in. 'forced' is the route of all
+  /// windows, which are not observed then.
+  Expected<Outcome> publish(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes, uint32_t priority,
+                            PublishTicket &ticket, uint32_t &blocked, std::optional<uint32_t> forced = std::nullopt);
+
+  /// Notices what has ended, so that its credit is given back.
+  void reclaim();
+  /// Executions of an opcode, by dense index, those in windows included.
+  uint64_t executions(uint32_t dense) const { return heat[dense].load(std::memory_order_relaxed); }
+
+private:
+  std::optional<Outcome> publishAlike(std::span<const abi::Slot> slots, uint32_t priority, PublishTicket &ticket,
+                                      uint32_t &blocked);
+  Expected<void> checkTenant(const abi::Slot &slot, uint32_t dense, size_t index) const;
+  Expected<void> check(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
+                       std::vector<uint16_t> &opcodes, uint64_t (&lines)[RingRoutes]) const;
+  bool takeCredit(std::span<const abi::Slot> slots, uint32_t &blocked);
+  void giveCreditBack(std::span<const abi::Slot> slots);
+  size_t routeOf(std::span<const abi::Slot> slots, const uint16_t *opcodes, size_t first, size_t length) const;
+  void countHeat(std::span<const uint16_t> opcodes);
+
+  const IsaLayout &layout;
+  Tenants &tenants;
+  RingSet *sets[RingRoutes] = {};
+  WindowObserver *observer = nullptr;
+  std::vector<std::atomic<uint64_t>> heat;
+};
+
+} // namespace mk
+
+#endif // MK_RUNTIME_RESIDENT_PUBLISHER_H

@@ -1,0 +1,948 @@
+//===- ResidentEngine.cpp - Publish to workers that stay ------------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mk/Runtime/ResidentEngine.h"
+#include "../Control.h"
+#include "HostTasks.h"
+#include "RouteCheck.h"
+#include "Routes.h"
+#include <bit>
+#include <condition_variable>
+#include <thread>
+
+namespace mk {
+
+using Clock = std::chrono::steady_clock;
+static double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Waiting that begins eagerly: what is awaited usually takes microseconds.
+class Backoff {
+public:
+  void pause() {
+    if (++turns < 2000) {
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#endif
+      if (turns % 256 == 0)
+        std::this_thread::yield();
+    } else if (turns < 4000) {
+      std::this_thread::yield();
+    } else {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+  }
+  /// Every so often: time to look whether waiting makes sense.
+  bool isLong() const { return turns % 512 == 511; }
+
+private:
+  uint32_t turns = 0;
+};
+
+//===----------------------------------------------------------------------===//
+// ResidentEngine::Impl
+//===----------------------------------------------------------------------===//
+
+class ResidentEngine::Impl {
+public:
+  Impl(std::unique_ptr<Device> ownedDevice, std::unique_ptr<CodeProvider> ownedCode, IsaLayout ownedLayout,
+       const ResidentOptions &givenOptions)
+      : options(givenOptions), device(std::move(ownedDevice)), code(std::move(ownedCode)),
+        layout(std::move(ownedLayout)), memory(*device, options.memoryBudget), buffers(*device, memory),
+        control(*device, buffers), tenants(options.tenants), publisher(layout, tenants),
+        routes(code->isa(), layout, buffers, options),
+        tasks({[this](const PublishTicket &ticket) { return hasEnded(ticket); },
+               [this](const PublishTicket &ticket) { return takeFaults(ticket); },
+               [this](const abi::Slot &slot) { return publishFence(slot); },
+               [this](const abi::Slot &slot, std::span<const std::byte> bytes) { return store(slot, bytes); }}) {}
+
+  ~Impl() {
+    {
+      std::lock_guard lock(managerMutex);
+      closing = true;
+    }
+    managerWake.notify_all();
+    if (manager.joinable())
+      manager.join();
+    if (started) {
+      (void)drain();
+      leave();
+      (void)device->stopServing(options.leaveSeconds);
+    }
+    // Requests that are under way refer to this.
+    std::unique_lock lock(arrivalMutex);
+    arrived.wait(lock, [this] { return requests == 0; });
+  }
+
+  Expected<void> start();
+
+  Expected<BufferHandle> allocate(uint64_t bytes, uint32_t access, uint32_t tenantMask) {
+    Expected<BufferHandle> buffer = buffers.allocate(bytes, access, tenantMask);
+    if (!buffer)
+      return buffer;
+    if (Expected<void> synced = sync(); !synced)
+      return tl::unexpected(synced.error());
+    return buffer;
+  }
+  Expected<void> release(BufferHandle buffer) {
+    if (Expected<void> retired = buffers.retire(buffer); !retired)
+      return retired;
+    {
+      // From here on no window is given to code that relies on the buffer; those before are waited for.
+      std::lock_guard lock(routes.mutex);
+      buffers.hide(buffer);
+    }
+    if (Expected<void> drained = drain(); !drained)
+      return drained;
+    buffers.free(buffer);
+    return sync();
+  }
+  Expected<void> write(BufferHandle buffer, uint64_t offset, std::span<const std::byte> bytes) {
+    Expected<uint64_t> address = buffers.locate(buffer, offset, bytes.size());
+    return address ? device->copyToDevice(*address, bytes) : tl::unexpected(address.error());
+  }
+  Expected<void> read(BufferHandle buffer, uint64_t offset, std::span<std::byte> bytes) {
+    Expected<uint64_t> address = buffers.locate(buffer, offset, bytes.size());
+    return address ? device->copyFromDevice(*address, bytes) : tl::unexpected(address.error());
+  }
+
+  Expected<PublishTicket> publish(std::span<const abi::Slot> slots, const PublishOptions &publishOptions);
+  bool hasEnded(const PublishTicket &ticket);
+  std::vector<SlotFault> takeFaults(const PublishTicket &ticket);
+  Expected<bool> poll(const PublishTicket &ticket) {
+    if (std::optional<Error> error = lostError(); error && !hasEnded(ticket))
+      return tl::unexpected(*error);
+    return hasEnded(ticket);
+  }
+  Expected<std::vector<SlotFault>> wait(const PublishTicket &ticket);
+  Expected<void> drain();
+
+  Expected<EpochSwap> swap();
+  Expected<void> demoteAll();
+  void waitForPromotions();
+  std::vector<ResidentWindow> windows();
+  Expected<ResidentTelemetry> telemetry();
+
+  Expected<void> setTenant(uint32_t tenant, const TenantOptions &tenantOptions) {
+    if (tenant >= abi::MaxTenants)
+      return makeError(ErrorCode::InvalidArgument, "there is no tenant " + std::to_string(tenant) +
+                                                       ", tenants are 0 to " + std::to_string(abi::MaxTenants - 1));
+    tenants.set(tenant, tenantOptions);
+    const uint32_t word[] = {tenantOptions.rights};
+    return control.write(abi::ControlTenantMask + tenant, word);
+  }
+
+  std::optional<Error> lostError() const {
+    if (!lost.load(std::memory_order_acquire))
+      return std::nullopt;
+    std::lock_guard lock(lostMutex);
+    return lostReason;
+  }
+
+  const ResidentOptions options;
+  const std::unique_ptr<Device> device;
+  const std::unique_ptr<CodeProvider> code;
+  const IsaLayout layout;
+  DeviceMemory memory;
+  BufferTable buffers;
+  Control control;
+  Tenants tenants;
+  std::unique_ptr<RingSet> sets[RingRoutes];
+  Publisher publisher;
+  Routes routes;
+  HostTasks tasks;
+  std::deque<EpochSwap> swapLog;
+
+private:
+  Expected<void> sync() {
+    std::lock_guard lock(routes.mutex);
+    return buffers.sync();
+  }
+  void loseDevice(const Error &error);
+  std::optional<PublishTicket> publishFence(const abi::Slot &slot);
+  SlotFault store(const abi::Slot &slot, std::span<const std::byte> bytes);
+
+  CompileRequest requestFor(size_t route) const;
+  void leave();
+  Expected<void> startWorkers();
+  Expected<EpochSwap> swapLocked();
+
+  void manage();
+  void promote();
+  void requestRoutes();
+  bool checkInstalled();
+  Expected<std::vector<SlotFault>> runWindow(std::span<const abi::Slot> slots, uint32_t route);
+  void finishRequest(size_t route, std::vector<uint32_t> ids, Expected<KernelCode> compiled);
+
+  /// One worker kernel each for lanes, blocks and packed slots.
+  struct Workers {
+    std::shared_ptr<Kernel> kernel;
+    Scope scope = Scope::Lane;
+    /// A GPU: code for the next epoch, and the routes that it knows.
+    std::optional<KernelCode> next;
+    std::vector<uint32_t> nextRoutes;
+    /// Such code was asked for. Guarded by the routes' mutex.
+    bool underWay = false;
+  };
+  Workers workers[RingRoutes];
+  bool started = false;
+
+  /// Held during a swap.
+  mutable std::mutex swapMutex;
+  uint32_t epoch = 0;
+  uint64_t swapCount = 0;
+  Clock::time_point lastSwap = Clock::now();
+  /// What the running epoch was started with.
+  std::vector<RouteCode> routeCodes[RingRoutes];
+  std::vector<std::shared_ptr<Kernel>> routeKernels;
+
+  std::atomic<bool> lost = false;
+  mutable std::mutex lostMutex;
+  Error lostReason;
+
+  std::mutex managerMutex;
+  std::condition_variable managerWake;
+  bool closing = false;
+  /// Of the manager.
+  std::atomic<uint64_t> passes = 0;
+  std::thread manager;
+
+  std::mutex arrivalMutex;
+  std::condition_variable arrived;
+  size_t requests = 0;
+  /// Something has come that the next epoch is to have.
+  std::atomic<bool> somethingNew = false;
+
+  friend class ResidentEngine;
+};
+
+//===----------------------------------------------------------------------===//
+// Start and end of epochs
+//===----------------------------------------------------------------------===//
+
+CompileRequest ResidentEngine::Impl::requestFor(size_t route) const {
+  CompileRequest request;
+  request.target = device->info().target;
+  bool packed = Route(route) == Route::Packed;
+  request.kind = packed ? CompileRequest::PackedInterpreter : CompileRequest::Interpreter;
+  request.scope = packed ? Scope::Lane : Scope(route);
+  request.resident = request.target.kind == CodeTarget::Nvptx;
+  return request;
+}
+
+Expected<void> ResidentEngine::Impl::start() {
+  EngineOptions controlOptions;
+  controlOptions.observables = options.observables;
+  controlOptions.debugRecords = options.debugRecords;
+  for (const TenantOptions &tenant : options.tenants)
+    controlOptions.tenantRights.push_back(tenant.rights);
+  if (Expected<void> reserved = buffers.reserve(options.maxBuffers); !reserved)
+    return reserved;
+  if (Expected<void> created = control.create(controlOptions); !created)
+    return created;
+  if (Expected<void> synced = sync(); !synced)
+    return synced;
+
+  uint32_t log2 = uint32_t(std::countr_zero(options.ringLines));
+  for (size_t route = 0; route < RingRoutes; ++route) {
+    bool needed = false;
+    for (uint32_t dense = 0; dense < layout.size(); ++dense)
+      needed |= layout[dense].route == Route(route) || (route == 0 && layout[dense].route == Route::Fence);
+    if (!needed)
+      continue;
+    Expected<std::unique_ptr<RingSet>> set = RingSet::create(*device, log2, options.keptFaults, tenants.counters);
+    if (!set)
+      return tl::unexpected(set.error());
+    sets[route] = std::move(*set);
+    publisher.attach(route, sets[route].get());
+    Expected<KernelCode> compiled = code->compile(requestFor(route));
+    if (!compiled)
+      return tl::unexpected(compiled.error());
+    Expected<std::shared_ptr<Kernel>> kernel = device->load(*compiled);
+    if (!kernel)
+      return tl::unexpected(kernel.error());
+    workers[route].kernel = std::move(*kernel);
+    workers[route].scope = compiled->scope;
+  }
+  if (options.promote)
+    publisher.observeWindows(&routes);
+  epoch = 1;
+  for (const std::unique_ptr<RingSet> &set : sets)
+    if (set)
+      if (Expected<void> prepared = set->prepare(epoch); !prepared)
+        return prepared;
+  if (Expected<void> serving = startWorkers(); !serving)
+    return serving;
+  started = true;
+  manager = std::thread([this] { manage(); });
+  return {};
+}
+
+/// Tells the workers to leave.
+void ResidentEngine::Impl::leave() {
+  ++epoch;
+  for (const std::unique_ptr<RingSet> &set : sets)
+    if (set)
+      std::atomic_ref(set->doorbell().epoch).store(epoch, std::memory_order_release);
+  device->wakeServing();
+}
+
+Expected<void> ResidentEngine::Impl::startWorkers() {
+  std::vector<Service> services;
+  for (size_t route = 0; route < RingRoutes; ++route) {
+    if (!sets[route])
+      continue;
+    Service &service = services.emplace_back();
+    service.kernel = workers[route].kernel.get();
+    service.scope = workers[route].scope;
+    service.params = sets[route]->params(std::max(options.policy.priorityAgeThreshold, 1u));
+    service.params.epoch = epoch;
+    service.params.buffers = buffers.deviceAddress();
+    service.params.bufferCount = options.maxBuffers;
+    service.routes = routeCodes[route];
+  }
+  return device->startServing(services);
+}
+
+Expected<EpochSwap> ResidentEngine::Impl::swap() {
+  std::lock_guard lock(swapMutex);
+  return swapLocked();
+}
+
+Expected<EpochSwap> ResidentEngine::Impl::swapLocked() {
+  if (std::optional<Error> error = lostError())
+    return tl::unexpected(*error);
+  EpochSwap record;
+  Clock::time_point start = Clock::now();
+  leave();
+  if (Expected<void> stopped = device->stopServing(options.leaveSeconds); !stopped) {
+    loseDevice(stopped.error());
+    return tl::unexpected(stopped.error());
+  }
+  record.leaveSeconds = secondsSince(start);
+  Clock::time_point loading = Clock::now();
+  // A kernel that does not load costs its routes, not the epoch.
+  somethingNew = false;
+  for (Workers &worker : workers) {
+    if (!worker.next)
+      continue;
+    Expected<std::shared_ptr<Kernel>> kernel = device->load(*worker.next);
+    std::lock_guard lock(routes.mutex);
+    for (uint32_t id : worker.nextRoutes)
+      if (Routes::Route *route = routes.find(id)) {
+        if (kernel)
+          route->installed = true;
+        else if (!route->installed)
+          routes.retire(*route, PromotionState::Failed, kernel.error().message);
+      }
+    if (kernel)
+      worker.kernel = std::move(*kernel);
+    worker.next.reset();
+  }
+  {
+    std::lock_guard lock(routes.mutex);
+    std::vector<std::shared_ptr<Kernel>> kernels;
+    for (std::vector<RouteCode> &codes : routeCodes)
+      codes.clear();
+    for (Routes::Route *route : routes.wanted()) {
+      if (!route->kernel)
+        continue;
+      route->installed = true;
+      kernels.push_back(route->kernel);
+      routeCodes[size_t(route->unit->scope)].push_back(
+          {route->id, route->kernel.get(), route->unit->length, route->unit->layout.words});
+    }
+    routeKernels = std::move(kernels);
+    for (Routes::Route *route : routes.wanted())
+      record.routes += route->installed;
+  }
+  record.loadSeconds = secondsSince(loading);
+  Clock::time_point starting = Clock::now();
+  if (Expected<void> serving = startWorkers(); !serving) {
+    loseDevice(serving.error());
+    return tl::unexpected(serving.error());
+  }
+  record.startSeconds = secondsSince(starting);
+  record.epoch = epoch;
+  ++swapCount;
+  lastSwap = Clock::now();
+  if (swapLog.size() == 4096)
+    swapLog.pop_front();
+  swapLog.push_back(record);
+  return record;
+}
+
+void ResidentEngine::Impl::loseDevice(const Error &error) {
+  {
+    std::lock_guard lock(lostMutex);
+    if (lost)
+      return;
+    lostReason = error;
+    lost.store(true, std::memory_order_release);
+  }
+  tasks.abandon();
+}
+
+//===----------------------------------------------------------------------===//
+// Publishing
+//===----------------------------------------------------------------------===//
+
+static bool isTask(const abi::Slot &slot) {
+  return slot.opcode == uint32_t(abi::Builtin::BatchFence) || slot.opcode == uint32_t(abi::Builtin::LoadMiss);
+}
+
+Expected<PublishTicket> ResidentEngine::Impl::publish(std::span<const abi::Slot> slots,
+                                                      const PublishOptions &publishOptions) {
+  if (publishOptions.priority >= abi::PriorityLevels)
+    return makeError(ErrorCode::InvalidArgument,
+                     "PublishOptions::priority is " + std::to_string(publishOptions.priority) +
+                         ", but priorities are 0 to " + std::to_string(abi::PriorityLevels - 1));
+  PublishTicket ticket;
+  ticket.priority = uint8_t(publishOptions.priority);
+  ticket.slots = uint32_t(slots.size());
+
+  // What the host serves is taken out; the rest keeps its numbers.
+  std::span<const abi::Slot> rest = slots;
+  std::span<const uint32_t> indexes;
+  thread_local std::vector<abi::Slot> restSlots, taskSlots;
+  thread_local std::vector<uint32_t> restIndexes, taskIndexes;
+  taskSlots.clear();
+  if (std::any_of(slots.begin(), slots.end(), isTask)) {
+    restSlots.clear();
+    restIndexes.clear();
+    taskIndexes.clear();
+    for (uint32_t i = 0; i < slots.size(); ++i) {
+      const abi::Slot &slot = slots[i];
+      if (!isTask(slot)) {
+        restSlots.push_back(slot);
+        restIndexes.push_back(i);
+        continue;
+      }
+      auto refuse = [&](ErrorCode error, const std::string &why) {
+        return makeError(error, "slot " + std::to_string(i) + " " + why);
+      };
+      bool fence = slot.opcode == uint32_t(abi::Builtin::BatchFence);
+      const char *name = fence ? "BATCH_FENCE" : "LOAD_MISS";
+      if (fence && layout.find(slot.opcode) == IsaLayout::NoOpcode)
+        return refuse(ErrorCode::NotFound, "is BATCH_FENCE, a built-in opcode that the ISA does not have; link the "
+                                           "prelude (OpenOptions::prelude)");
+      if (slot.order & ~uint32_t(abi::OrderPriorityMask))
+        return refuse(ErrorCode::InvalidArgument, std::string("is ") + name + ", which cannot be in a window");
+      if (fence && slot.args[0] > i)
+        return refuse(ErrorCode::FenceRange, "is a fence over the " + std::to_string(slot.args[0]) +
+                                                 " slots before it, but there are " + std::to_string(i));
+      if (slot.tenant >= abi::MaxTenants)
+        return refuse(ErrorCode::InvalidArgument, "has tenant " + std::to_string(slot.tenant) +
+                                                      ", but tenants are 0 to " + std::to_string(abi::MaxTenants - 1));
+      uint32_t need = fence ? abi::RightExecute : abi::RightExecute | abi::RightIo;
+      if ((tenants.rights(slot.tenant) & need) != need)
+        return refuse(
+            ErrorCode::TenantRight,
+            std::string("is ") + name + ", but its tenant " + std::to_string(slot.tenant) + " lacks " +
+                (fence ? "the right to execute (bit 0)" : "the right to execute or that to load (bits 0 and 2)"));
+      taskSlots.push_back(slot);
+      taskIndexes.push_back(i);
+    }
+    rest = restSlots;
+    indexes = restIndexes;
+  }
+
+  Backoff backoff;
+  while (true) {
+    if (std::optional<Error> error = lostError())
+      return tl::unexpected(*error);
+    uint32_t tenant = 0;
+    Expected<Publisher::Outcome> outcome = publisher.publish(rest, indexes, publishOptions.priority, ticket, tenant);
+    if (!outcome)
+      return tl::unexpected(outcome.error());
+    if (*outcome == Publisher::Outcome::Published)
+      break;
+    bool quota = *outcome == Publisher::Outcome::NoQuota;
+    if (quota) {
+      if (rest.size() > tenants.quota(tenant))
+        return makeError(ErrorCode::InvalidArgument, std::to_string(rest.size()) + " slots are more than the " +
+                                                         std::to_string(tenants.quota(tenant)) + " that tenant " +
+                                                         std::to_string(tenant) +
+                                                         " may have at once; publish fewer, or raise its quota");
+      publisher.reclaim();
+    }
+    if (!publishOptions.wait) {
+      if (quota)
+        tenants.countRefusal(tenant, rest.size());
+      return quota ? makeError(ErrorCode::Busy, "tenant " + std::to_string(tenant) + " has its quota of " +
+                                                    std::to_string(tenants.quota(tenant)) +
+                                                    " slots waiting or running; publish later")
+                   : makeError(ErrorCode::Busy, "the ring of priority " + std::to_string(publishOptions.priority) +
+                                                    " has no room for " + std::to_string(rest.size()) +
+                                                    " slots; publish later, or with PublishOptions::wait");
+    }
+    backoff.pause();
+  }
+  device->wakeServing();
+
+  // The slots are published, so from here on the tasks have to be, too: there is room sooner or later.
+  while (!taskSlots.empty()) {
+    if (std::optional<PublishTicket::Range> added = tasks.add(taskSlots, taskIndexes, ticket)) {
+      ticket.tasks = *added;
+      break;
+    }
+    if (std::optional<Error> error = lostError())
+      return tl::unexpected(*error);
+    backoff.pause();
+  }
+  return ticket;
+}
+
+std::optional<PublishTicket> ResidentEngine::Impl::publishFence(const abi::Slot &slot) {
+  PublishTicket ticket;
+  ticket.slots = 1;
+  uint32_t tenant = 0;
+  // Critical: whoever waits for the fence waits for it alone.
+  Expected<Publisher::Outcome> outcome = publisher.publish(std::span(&slot, 1), {}, 0, ticket, tenant);
+  if (outcome && *outcome == Publisher::Outcome::Published) {
+    device->wakeServing();
+    return ticket;
+  }
+  // Its tenant has lost its rights meanwhile: nothing runs, and the fence has ended.
+  if (!outcome)
+    return PublishTicket();
+  if (*outcome == Publisher::Outcome::NoQuota)
+    publisher.reclaim();
+  return std::nullopt;
+}
+
+SlotFault ResidentEngine::Impl::store(const abi::Slot &slot, std::span<const std::byte> bytes) {
+  auto fault = [](abi::FaultCode code, uint64_t detail) {
+    return SlotFault{0, uint32_t(code), uint32_t(std::min<uint64_t>(detail, UINT32_MAX))};
+  };
+  uint32_t handle = slot.args[abi::LoadBuffer];
+  abi::BufferEntry row{};
+  {
+    std::lock_guard lock(routes.mutex);
+    if (handle < buffers.rows().size())
+      row = buffers.rows()[handle];
+  }
+  if (!row.base)
+    return fault(abi::FaultCode::BufferHandle, handle);
+  if (!(row.tenants >> slot.tenant & 1))
+    return fault(abi::FaultCode::TenantRight, handle);
+  if (!(row.access & abi::AccessWrite))
+    return fault(abi::FaultCode::BufferAccess, handle);
+  if (bytes.size() > row.bytes)
+    return fault(abi::FaultCode::BufferBounds, bytes.size());
+  if (!bytes.data())
+    return {};
+  if (Expected<void> copied = device->copyToDevice(row.base, bytes); !copied)
+    return fault(abi::FaultCode::IoError, 0);
+  return {};
+}
+
+bool ResidentEngine::Impl::hasEnded(const PublishTicket &ticket) {
+  for (size_t route = 0; route < RingRoutes; ++route) {
+    uint64_t begin = ticket.lines[route].begin;
+    if (begin != ticket.lines[route].end && !(*sets[route])[ticket.priority].hasEnded(begin, ticket.lines[route].end))
+      return false;
+  }
+  return ticket.tasks.begin == ticket.tasks.end || tasks.haveEnded(ticket.tasks);
+}
+
+std::vector<SlotFault> ResidentEngine::Impl::takeFaults(const PublishTicket &ticket) {
+  std::vector<SlotFault> faults;
+  for (size_t route = 0; route < RingRoutes; ++route) {
+    const PublishTicket::Range &lines = ticket.lines[route];
+    if (lines.begin == lines.end)
+      continue;
+    Ring &ring = (*sets[route])[ticket.priority];
+    std::lock_guard lock(ring.mutex);
+    ring.takeFaults(lines.begin, lines.end,
+                    [&](const RingFault &fault) { faults.push_back({fault.slot, fault.code, fault.detail}); });
+  }
+  if (ticket.tasks.begin != ticket.tasks.end)
+    tasks.takeFaults(ticket.tasks, faults);
+  std::sort(faults.begin(), faults.end(), [](const SlotFault &a, const SlotFault &b) { return a.slot < b.slot; });
+  return faults;
+}
+
+Expected<std::vector<SlotFault>> ResidentEngine::Impl::wait(const PublishTicket &ticket) {
+  PublishTicket rest = ticket;
+  Backoff backoff;
+  for (size_t route = 0; route < RingRoutes; ++route)
+    while (rest.lines[route].begin != rest.lines[route].end &&
+           !(*sets[route])[ticket.priority].hasEnded(rest.lines[route].begin, rest.lines[route].end)) {
+      backoff.pause();
+      if (backoff.isLong())
+        if (std::optional<Error> error = lostError())
+          return tl::unexpected(*error);
+    }
+  while (ticket.tasks.begin != ticket.tasks.end && !tasks.haveEnded(ticket.tasks))
+    backoff.pause();
+  if (std::optional<Error> error = lostError(); error && ticket.tasks.begin != ticket.tasks.end)
+    return tl::unexpected(*error);
+  return takeFaults(ticket);
+}
+
+Expected<void> ResidentEngine::Impl::drain() {
+  for (size_t route = 0; route < RingRoutes; ++route)
+    for (uint32_t priority = 0; sets[route] && priority < abi::PriorityLevels; ++priority) {
+      Ring &ring = (*sets[route])[priority];
+      uint64_t begin = 0, end = 0;
+      {
+        std::lock_guard lock(ring.mutex);
+        end = ring.next();
+        begin = end - ring.waiting();
+      }
+      Backoff backoff;
+      while (!ring.hasEnded(begin, end)) {
+        if (std::optional<Error> error = lostError())
+          return tl::unexpected(*error);
+        backoff.pause();
+      }
+    }
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Promotion
+//===----------------------------------------------------------------------===//
+
+/// Looks at what is hot and what has come, a few hundred times a second.
+void ResidentEngine::Impl::manage() {
+  std::unique_lock lock(managerMutex);
+  while (!closing) {
+    managerWake.wait_for(lock, std::chrono::milliseconds(2));
+    if (closing)
+      return;
+    lock.unlock();
+    if (Expected<void> works = device->checkServing(); !works)
+      loseDevice(works.error());
+    publisher.reclaim();
+    if (options.promote && !lostError())
+      promote();
+    ++passes;
+    lock.lock();
+  }
+}
+
+void ResidentEngine::Impl::promote() {
+  {
+    std::lock_guard lock(routes.mutex);
+    LaunchRequest request =
+        LaunchRequest::direct(1, device->info().concurrentWorkgroups, device->info().maxWorkgroupSize);
+    double hottest = routes.hottest();
+    request.hotWindowCount = hottest >= double(UINT32_MAX) ? UINT32_MAX : uint32_t(hottest);
+    LaunchExpected<LaunchRecommendation> answer = options.policy.recommend(request);
+    if (answer && answer->promoteHotWindows)
+      routes.propose(options.policy.hotWindowThreshold);
+    routes.demoteCold(options.policy.hotWindowThreshold);
+  }
+  requestRoutes();
+  if (somethingNew && secondsSince(lastSwap) >= options.swapInterval) {
+    std::lock_guard lock(swapMutex);
+    (void)swapLocked();
+  }
+  checkInstalled();
+}
+
+/// Asks for the code of routes that have none. Of the kernels of a GPU, one at a time: the next one has what came
+/// meanwhile.
+void ResidentEngine::Impl::requestRoutes() {
+  struct Order {
+    CompileRequest request;
+    size_t route;
+    std::vector<uint32_t> ids;
+  };
+  std::vector<Order> orders;
+  bool host = device->info().target.kind == CodeTarget::Host;
+  {
+    std::lock_guard lock(routes.mutex);
+    std::vector<Routes::Route *> wanted = routes.wanted();
+    for (size_t scope = 0; scope < RingRoutes; ++scope) {
+      if (!host && workers[scope].underWay)
+        continue;
+      bool isNew = false;
+      Order all{requestFor(scope), scope, {}};
+      for (Routes::Route *route : wanted) {
+        if (size_t(route->unit->scope) != scope)
+          continue;
+        if (!host) {
+          all.request.routes.push_back({route->id, route->unit->signature});
+          all.ids.push_back(route->id);
+        } else if (!route->requested) {
+          Order &order = orders.emplace_back(Order{{}, scope, {route->id}});
+          order.request.kind = CompileRequest::Window;
+          order.request.window = route->unit->signature;
+        }
+        isNew |= !std::exchange(route->requested, true);
+      }
+      if (!host && isNew) {
+        workers[scope].underWay = true;
+        orders.push_back(std::move(all));
+      }
+    }
+  }
+  for (Order &order : orders) {
+    {
+      std::lock_guard lock(arrivalMutex);
+      ++requests;
+    }
+    code->request(order.request, 1, [this, route = order.route, ids = order.ids](Expected<KernelCode> compiled) {
+      finishRequest(route, ids, std::move(compiled));
+    });
+  }
+}
+
+/// On a thread of the provider.
+void ResidentEngine::Impl::finishRequest(size_t route, std::vector<uint32_t> ids, Expected<KernelCode> compiled) {
+  bool host = device->info().target.kind == CodeTarget::Host;
+  if (compiled && !host) {
+    std::lock_guard lock(swapMutex);
+    workers[route].next = std::move(*compiled);
+    workers[route].nextRoutes = std::move(ids);
+  } else {
+    Expected<std::shared_ptr<Kernel>> kernel = nullptr;
+    if (compiled)
+      kernel = device->load(*compiled);
+    else
+      kernel = tl::unexpected(compiled.error());
+    std::lock_guard lock(routes.mutex);
+    for (uint32_t id : ids)
+      if (Routes::Route *found = routes.find(id)) {
+        if (kernel)
+          found->kernel = *kernel;
+        else if (kernel.error().code == ErrorCode::Busy)
+          found->requested = false;
+        else if (!found->installed)
+          routes.retire(*found, PromotionState::Failed, kernel.error().message);
+      }
+  }
+  {
+    std::lock_guard lock(routes.mutex);
+    workers[route].underWay = false;
+  }
+  if (compiled)
+    somethingNew = true;
+  std::lock_guard lock(arrivalMutex);
+  --requests;
+  arrived.notify_all();
+}
+
+/// Lets the first code of each new route prove itself. True when there was one to check.
+bool ResidentEngine::Impl::checkInstalled() {
+  bool any = false;
+  while (true) {
+    RouteCheck::Candidate candidate;
+    {
+      std::lock_guard lock(routes.mutex);
+      Routes::Route *next = nullptr;
+      for (Routes::Route *route : routes.wanted())
+        if (route->state == PromotionState::Queued && route->installed && !route->unit->samples.empty())
+          next = route;
+      if (!next)
+        break;
+      candidate = {next->id, next->unit->signature, next->unit->samples};
+    }
+    any = true;
+    RouteCheck check(*device, layout, buffers, routes.mutex,
+                     [this](std::span<const abi::Slot> slots, uint32_t id) { return runWindow(slots, id); });
+    Expected<std::string> difference = check.run(candidate);
+    std::lock_guard lock(routes.mutex);
+    Routes::Route *route = routes.find(candidate.route);
+    if (!route || route->state != PromotionState::Queued)
+      continue;
+    if (!difference && difference.error().code == ErrorCode::NotFound && ++route->vainChecks < 16)
+      route->unit->samples.clear();
+    else if (!difference)
+      routes.retire(*route, PromotionState::Failed, difference.error().message);
+    else if (!difference->empty())
+      routes.retire(*route, PromotionState::Mismatched, *difference);
+    else
+      route->state = PromotionState::Live;
+  }
+  return any;
+}
+
+/// Runs a window on a given route, as traffic of low priority.
+Expected<std::vector<SlotFault>> ResidentEngine::Impl::runWindow(std::span<const abi::Slot> slots, uint32_t route) {
+  constexpr double patience = 5;
+  Clock::time_point start = Clock::now();
+  while (secondsSince(start) < patience) {
+    if (std::optional<Error> error = lostError())
+      return tl::unexpected(*error);
+    PublishTicket ticket;
+    ticket.priority = uint8_t(abi::PriorityLevels - 1);
+    uint32_t tenant = 0;
+    Expected<Publisher::Outcome> outcome = publisher.publish(slots, {}, ticket.priority, ticket, tenant, route);
+    if (!outcome)
+      return tl::unexpected(outcome.error());
+    if (*outcome == Publisher::Outcome::Published) {
+      device->wakeServing();
+      return wait(ticket);
+    }
+    publisher.reclaim();
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+  return makeError(ErrorCode::TimedOut, "no room was found for an instance to be checked on");
+}
+
+Expected<void> ResidentEngine::Impl::demoteAll() {
+  std::lock_guard lock(swapMutex);
+  {
+    std::lock_guard routesLock(routes.mutex);
+    routes.reset();
+  }
+  Expected<EpochSwap> swapped = swapLocked();
+  return swapped ? Expected<void>() : tl::unexpected(swapped.error());
+}
+
+void ResidentEngine::Impl::waitForPromotions() {
+  // The manager has to look at what was published until now.
+  uint64_t seen = passes;
+  while (!lostError()) {
+    if (passes >= seen + 2) {
+      std::lock_guard lock(arrivalMutex);
+      std::lock_guard routesLock(routes.mutex);
+      bool busy = requests != 0 || somethingNew;
+      for (Routes::Route *route : routes.wanted())
+        busy |= route->state == PromotionState::Queued && !(route->installed && route->unit->samples.empty());
+      if (!busy)
+        return;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// What can be seen
+//===----------------------------------------------------------------------===//
+
+std::vector<ResidentWindow> ResidentEngine::Impl::windows() {
+  std::lock_guard lock(routes.mutex);
+  std::vector<ResidentWindow> list;
+  double now = routes.now();
+  for (const auto &unit : routes.units()) {
+    ResidentWindow &window = list.emplace_back();
+    window.what = unit->what;
+    window.total = unit->heat.total();
+    window.recent = unit->heat.recent(now, options.heatHalfLife);
+    if (Routes::Route *route = unit->route ? routes.find(unit->route) : nullptr) {
+      window.state = route->state;
+      window.error = route->error;
+    }
+  }
+  std::sort(list.begin(), list.end(),
+            [](const ResidentWindow &a, const ResidentWindow &b) { return a.recent > b.recent; });
+  return list;
+}
+
+Expected<ResidentTelemetry> ResidentEngine::Impl::telemetry() {
+  ResidentTelemetry result;
+  for (size_t route = 0; route < RingRoutes; ++route) {
+    if (!sets[route])
+      continue;
+    for (uint32_t priority = 0; priority < abi::PriorityLevels; ++priority) {
+      Ring &ring = (*sets[route])[priority];
+      std::lock_guard lock(ring.mutex);
+      result.levels[route][priority] = {ring.next(), ring.waiting()};
+      result.faultsForgotten += ring.faultsForgotten();
+    }
+    Expected<abi::RingState> state = sets[route]->state();
+    if (!state)
+      return tl::unexpected(state.error());
+    result.workers[route] = {state->claimed, state->claims, state->aged, state->faults, state->heartbeat};
+  }
+  for (uint32_t tenant = 0; tenant < abi::MaxTenants; ++tenant) {
+    const TenantCounters::Tenant &count = tenants.counters.tenants[tenant];
+    result.tenants[tenant] = {count.published.load(), count.ended.load(), count.refused.load()};
+  }
+  std::lock_guard lock(swapMutex);
+  result.epoch = epoch;
+  result.swaps = swapCount;
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// ResidentEngine
+//===----------------------------------------------------------------------===//
+
+ResidentEngine::ResidentEngine(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
+ResidentEngine::~ResidentEngine() = default;
+
+Expected<std::unique_ptr<ResidentEngine>> ResidentEngine::create(std::unique_ptr<Device> device,
+                                                                 std::unique_ptr<CodeProvider> code,
+                                                                 const ResidentOptions &options) {
+  auto refuse = [](const std::string &what) { return makeError(ErrorCode::InvalidArgument, what); };
+  if (!device || !code)
+    return refuse("an engine needs a device and a code provider, but one of them is null");
+  constexpr uint32_t least = 1u << abi::MinRingLog2, most = 1u << abi::MaxRingLog2;
+  if (!std::has_single_bit(options.ringLines) || options.ringLines < least || options.ringLines > most)
+    return refuse("ResidentOptions::ringLines is " + std::to_string(options.ringLines) + ", give a power of two from " +
+                  std::to_string(least) + " to " + std::to_string(most));
+  if (options.maxBuffers <= abi::SystemBufferCount || options.maxBuffers > 1u << 24)
+    return refuse("ResidentOptions::maxBuffers is " + std::to_string(options.maxBuffers) + ", give " +
+                  std::to_string(abi::SystemBufferCount + 1) + " to " + std::to_string(1u << 24));
+  if (!(options.heatHalfLife > 0) || !(options.leaveSeconds > 0) || !(options.swapInterval >= 0))
+    return refuse("ResidentOptions::heatHalfLife is " + std::to_string(options.heatHalfLife) + ", leaveSeconds " +
+                  std::to_string(options.leaveSeconds) + ", swapInterval " + std::to_string(options.swapInterval) +
+                  "; give times above 0 (an interval may be 0)");
+  if (options.tenants.size() > abi::MaxTenants)
+    return refuse("ResidentOptions::tenants has " + std::to_string(options.tenants.size()) +
+                  " entries, but there are " + std::to_string(abi::MaxTenants) + " tenants");
+  Expected<IsaLayout> layout = IsaLayout::create(code->isa());
+  if (!layout)
+    return tl::unexpected(layout.error());
+  auto impl = std::make_unique<Impl>(std::move(device), std::move(code), std::move(*layout), options);
+  if (Expected<void> started = impl->start(); !started)
+    return tl::unexpected(started.error());
+  return std::unique_ptr<ResidentEngine>(new ResidentEngine(std::move(impl)));
+}
+
+const Isa &ResidentEngine::isa() const { return impl->code->isa(); }
+const DeviceInfo &ResidentEngine::device() const { return impl->device->info(); }
+
+Expected<BufferHandle> ResidentEngine::allocate(ElementType type, uint64_t count, uint32_t access, uint32_t tenants) {
+  Expected<uint64_t> bytes = bufferBytes(type, count, access);
+  return bytes ? impl->allocate(*bytes, access, tenants) : tl::unexpected(bytes.error());
+}
+Expected<void> ResidentEngine::release(BufferHandle buffer) { return impl->release(buffer); }
+Expected<void> ResidentEngine::write(BufferHandle buffer, uint64_t offset, std::span<const std::byte> bytes) {
+  return impl->write(buffer, offset, bytes);
+}
+Expected<void> ResidentEngine::read(BufferHandle buffer, uint64_t offset, std::span<std::byte> bytes) {
+  return impl->read(buffer, offset, bytes);
+}
+Expected<std::vector<uint32_t>> ResidentEngine::readControl(uint32_t first, uint32_t count) {
+  return impl->control.read(first, count);
+}
+Expected<void> ResidentEngine::writeControl(uint32_t first, std::span<const uint32_t> words) {
+  return impl->control.write(first, words);
+}
+Expected<DebugLog> ResidentEngine::readDebugLog() { return impl->control.readDebugLog(); }
+Expected<void> ResidentEngine::setTenant(uint32_t tenant, const TenantOptions &options) {
+  return impl->setTenant(tenant, options);
+}
+uint32_t ResidentEngine::addResource(ResourceReader reader, uint64_t bytes) {
+  return impl->tasks.addResource(std::move(reader), bytes);
+}
+Expected<PublishTicket> ResidentEngine::publish(std::span<const abi::Slot> slots, const PublishOptions &options) {
+  return impl->publish(slots, options);
+}
+Expected<bool> ResidentEngine::poll(const PublishTicket &ticket) { return impl->poll(ticket); }
+Expected<std::vector<SlotFault>> ResidentEngine::wait(const PublishTicket &ticket) { return impl->wait(ticket); }
+Expected<void> ResidentEngine::drain() { return impl->drain(); }
+Expected<EpochSwap> ResidentEngine::swap() { return impl->swap(); }
+std::vector<EpochSwap> ResidentEngine::swaps() const {
+  std::lock_guard lock(impl->swapMutex);
+  return {impl->swapLog.begin(), impl->swapLog.end()};
+}
+Expected<void> ResidentEngine::demoteAll() { return impl->demoteAll(); }
+void ResidentEngine::waitForPromotions() { impl->waitForPromotions(); }
+std::vector<ResidentWindow> ResidentEngine::windows() const { return impl->windows(); }
+Expected<ResidentTelemetry> ResidentEngine::telemetry() { return impl->telemetry(); }
+
+} // namespace mk

@@ -1,0 +1,380 @@
+//===- ResidentTest.cpp - Workers that stay, with compiled code -------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The same cases on the host and, where there is one, on the first GPU. Plain C++ says what must come out.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mk/Engine.h"
+#include <gtest/gtest.h>
+#include <random>
+#include <thread>
+
+using namespace mk;
+
+namespace {
+
+// GoogleTest brings in the C++ ABI's ::abi as well.
+namespace abi = mk::abi;
+using abi::FaultCode;
+
+constexpr const char *source = R"mlir(
+!vi = memref<?xi32, strided<[1], offset: ?>>
+
+mk.opcode @mad code(64) scope(lane) (%out: memref<?xi32>, %i: index, %x: i32, %y: i32) {
+  %p = arith.muli %x, %y : i32
+  %old = memref.atomic_rmw addi %p, %out[%i] : (i32, memref<?xi32>) -> i32
+  mk.return
+}
+mk.opcode @divide code(65) scope(lane) (%out: memref<?xi32>, %i: index, %x: i32, %y: i32) {
+  %q = arith.divui %x, %y : i32
+  memref.store %q, %out[%i] : memref<?xi32>
+  mk.return
+}
+mk.opcode @fill code(66) scope(block) (%v: !vi, %x: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %v, %c0 : !vi
+  scf.parallel (%k) = (%c0) to (%n) step (%c1) {
+    memref.store %x, %v[%k] : !vi
+  }
+  mk.return
+}
+mk.opcode @add code(67) scope(block) (%x: !vi, %y: !vi, %z: !vi) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %z, %c0 : !vi
+  scf.parallel (%k) = (%c0) to (%n) step (%c1) {
+    %a = memref.load %x[%k] : !vi
+    %b = memref.load %y[%k] : !vi
+    %s = arith.addi %a, %b : i32
+    memref.store %s, %z[%k] : !vi
+  }
+  mk.return
+}
+mk.opcode @double code(68) scope(block) (%x: !vi, %z: !vi) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %z, %c0 : !vi
+  scf.parallel (%k) = (%c0) to (%n) step (%c1) {
+    %a = memref.load %x[%k] : !vi
+    %s = arith.addi %a, %a : i32
+    memref.store %s, %z[%k] : !vi
+  }
+  mk.return
+}
+mk.opcode @spin code(69) scope(lane) (%out: memref<?xi32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.for %k = %c0 to %n step %c1 {
+    %one = arith.constant 1 : i32
+    %old = memref.atomic_rmw addi %one, %out[%c0] : (i32, memref<?xi32>) -> i32
+  }
+  mk.return
+}
+mk.opcode @low code(70) scope(lane) (%x: i32) {
+  mk.return
+}
+)mlir";
+
+class ResidentTest : public testing::TestWithParam<const char *> {
+protected:
+  void open(OpenResidentOptions options = {}) {
+    options.device = GetParam();
+    options.prelude = true;
+    auto opened = openResidentEngine(source, "resident.mlir", options);
+    if (!opened && opened.error().code == ErrorCode::NotFound && options.device != "host")
+      GTEST_SKIP() << opened.error().message;
+    ASSERT_TRUE(opened) << opened.error().message;
+    engine = std::move(*opened);
+  }
+  BufferHandle buffer(size_t count, uint32_t access = abi::AccessReadWrite, uint32_t tenants = ~0u) {
+    auto made = engine->allocate(ElementType::I32, count, access, tenants);
+    EXPECT_TRUE(made) << made.error().message;
+    return *made;
+  }
+  std::vector<uint32_t> read(BufferHandle from, size_t count) {
+    std::vector<uint32_t> elements(count, ~0u);
+    auto done = engine->read(from, 0, std::as_writable_bytes(std::span(elements)));
+    EXPECT_TRUE(done) << done.error().message;
+    return elements;
+  }
+  static abi::Slot slot(uint32_t opcode, std::vector<uint32_t> args, uint32_t tenant = 0) {
+    abi::Slot made{uint32_t(abi::SlotStatus::Published), opcode, tenant, abi::PriorityNormal, {}};
+    std::copy(args.begin(), args.end(), made.args);
+    return made;
+  }
+  static std::vector<abi::Slot> window(std::vector<abi::Slot> slots) {
+    slots[0].order |= uint32_t(slots.size()) << abi::OrderLengthShift;
+    for (size_t i = 1; i < slots.size(); ++i)
+      slots[i].order |= abi::OrderContinuation;
+    return slots;
+  }
+  std::vector<SlotFault> run(const std::vector<abi::Slot> &slots, PublishOptions options = {}) {
+    auto ticket = engine->publish(slots, options);
+    EXPECT_TRUE(ticket) << ticket.error().message;
+    if (!ticket)
+      return {};
+    auto faults = engine->wait(*ticket);
+    EXPECT_TRUE(faults) << faults.error().message;
+    return faults ? *faults : std::vector<SlotFault>();
+  }
+  std::string fault(const abi::Slot &slot) {
+    auto faults = run({slot});
+    return faults.empty() ? "none" : describeFault(faults[0]);
+  }
+
+  std::unique_ptr<ResidentEngine> engine;
+};
+
+#define MK_OPEN(...)                                                                                                   \
+  open(__VA_ARGS__);                                                                                                   \
+  if (!engine)                                                                                                         \
+  return
+
+TEST_P(ResidentTest, Lanes) {
+  MK_OPEN();
+  constexpr uint32_t n = 1000;
+  BufferHandle out = buffer(n);
+  std::vector<uint32_t> expected(n);
+  std::mt19937 random(1);
+  std::vector<PublishTicket> tickets;
+  for (int batch = 0; batch < 400; ++batch) {
+    std::vector<abi::Slot> slots;
+    for (uint32_t i = 0, count = random() % 300; i < count; ++i) {
+      uint32_t at = random() % n, x = random(), y = random();
+      expected[at] += x * y;
+      slots.push_back(slot(64, {out, at, x, y}));
+    }
+    auto ticket = engine->publish(slots, {.priority = uint32_t(random() % 5)});
+    ASSERT_TRUE(ticket) << ticket.error().message;
+    tickets.push_back(*ticket);
+  }
+  for (const PublishTicket &ticket : tickets)
+    EXPECT_TRUE(engine->wait(ticket)->empty());
+  EXPECT_EQ(read(out, n), expected);
+}
+
+TEST_P(ResidentTest, FaultsReachTheirTickets) {
+  MK_OPEN();
+  BufferHandle out = buffer(16), readOnly = buffer(16, abi::AccessRead), other = buffer(16, abi::AccessReadWrite, 2);
+  std::vector<abi::Slot> slots;
+  for (uint32_t i = 0; i < 500; ++i)
+    slots.push_back(slot(65, {out, i % 16, 100, i % 100 == 7 ? 0u : 5u}));
+  auto faults = run(slots);
+  ASSERT_EQ(faults.size(), 5u);
+  for (uint32_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(faults[i].slot, 7 + 100 * i);
+    EXPECT_EQ(faults[i].code, uint32_t(FaultCode::Division));
+  }
+  EXPECT_EQ(fault(slot(64, {out, 16, 1, 1})), "buffer_bounds (0x91) at index 16");
+  EXPECT_EQ(fault(slot(64, {4000, 0, 1, 1})), "buffer_handle (0x90) for handle 4000");
+  EXPECT_EQ(fault(slot(64, {9999999, 0, 1, 1})), "buffer_handle (0x90) for handle 9999999");
+  EXPECT_EQ(fault(slot(64, {readOnly, 0, 1, 1})).substr(0, 20), "buffer_access (0x92)");
+  EXPECT_EQ(fault(slot(64, {other, 0, 1, 1})).substr(0, 19), "tenant_right (0x41)");
+  EXPECT_EQ(fault(slot(64, {other, 0, 1, 1}, 1)), "none");
+  EXPECT_EQ(fault(slot(66, {out, 10, 7, 1})).substr(0, 20), "buffer_bounds (0x91)");
+  EXPECT_EQ(fault(slot(66, {abi::ControlBuffer, 0, 1, 1})).substr(0, 19), "tenant_right (0x41)");
+  EXPECT_EQ(read(out, 1)[0], 20u);
+}
+
+TEST_P(ResidentTest, BlocksAndWindows) {
+  OpenResidentOptions options;
+  options.promote = false;
+  MK_OPEN(options);
+  constexpr uint32_t n = 1000;
+  BufferHandle x = buffer(n), y = buffer(n), z = buffer(n);
+  for (uint32_t round = 0; round < 60; ++round) {
+    uint32_t count = 1 + round * 16, at = round % 40;
+    std::vector<abi::Slot> slots = {slot(66, {x, at, count, round}), slot(66, {y, at, count, 1000})};
+    for (uint32_t i = 0; i < round % 7; ++i)
+      slots.push_back(slot(67, {x, at, count, y, at, count, y, at, count}));
+    slots.push_back(slot(68, {y, at, count, z, at, count}));
+    EXPECT_TRUE(run(window(slots)).empty());
+    auto result = read(z, n);
+    for (uint32_t k = 0; k < count; ++k)
+      ASSERT_EQ(result[at + k], 2 * (1000 + round * (round % 7))) << round << ' ' << k;
+  }
+  // A long one, and many at once.
+  std::vector<abi::Slot> many;
+  for (uint32_t i = 0; i < 40; ++i) {
+    std::vector<abi::Slot> slots = {slot(66, {x, i * 25, 25, i})};
+    for (uint32_t k = 0; k < 10; ++k)
+      slots.push_back(slot(68, {x, i * 25, 25, x, i * 25, 25}));
+    auto one = window(slots);
+    many.insert(many.end(), one.begin(), one.end());
+  }
+  EXPECT_TRUE(run(many).empty());
+  auto result = read(x, n);
+  for (uint32_t k = 0; k < n; ++k)
+    ASSERT_EQ(result[k], k / 25 << 10);
+  std::vector<abi::Slot> longest(255, slot(68, {x, 0, 4, x, 0, 4}));
+  longest[0] = slot(66, {x, 0, 4, 3});
+  longest[200] = slot(64, {999, 0, 0, 0});
+  auto faults = run(window(longest));
+  ASSERT_EQ(faults.size(), 1u);
+  EXPECT_EQ(faults[0].slot, 200u);
+  EXPECT_EQ(read(x, 1)[0], 0u);
+}
+
+TEST_P(ResidentTest, HotWindowsAreFusedAndAgree) {
+  MK_OPEN();
+  constexpr uint32_t n = 4096;
+  BufferHandle x = buffer(n), y = buffer(n), z = buffer(n);
+  auto chain = [&](uint32_t at, uint32_t count, uint32_t value) {
+    return window({slot(66, {x, at, count, value}), slot(67, {x, at, count, y, at, count, z, at, count}),
+                   slot(68, {z, at, count, z, at, count})});
+  };
+  run({slot(66, {y, 0, n, 7})});
+  for (uint32_t round = 0; round < 60; ++round)
+    EXPECT_TRUE(run(chain(0, 512, round)).empty());
+  engine->waitForPromotions();
+  auto windows = engine->windows();
+  ASSERT_FALSE(windows.empty());
+  EXPECT_EQ(windows[0].state, PromotionState::Live) << windows[0].what << ' ' << windows[0].error;
+  for (uint32_t round = 0; round < 100; ++round) {
+    uint32_t at = round % 8 * 512;
+    EXPECT_TRUE(run(chain(at, 512, round)).empty());
+    auto result = read(z, n);
+    for (uint32_t k = 0; k < 512; ++k)
+      ASSERT_EQ(result[at + k], 2 * (round + 7)) << round << ' ' << k;
+  }
+  // Faults of a fused window are those of its slots.
+  auto bad = chain(n - 100, 512, 5);
+  auto faults = run(bad);
+  EXPECT_EQ(faults.size(), 3u);
+  EXPECT_TRUE(engine->demoteAll());
+  EXPECT_TRUE(run(chain(0, 512, 1)).empty());
+  EXPECT_EQ(read(z, 1)[0], 16u);
+}
+
+TEST_P(ResidentTest, SwapsUnderTrafficLoseNothing) {
+  MK_OPEN();
+  BufferHandle out = buffer(64);
+  std::atomic<bool> stop = false;
+  std::atomic<uint64_t> published = 0;
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 3; ++t)
+    threads.emplace_back([&, t] {
+      std::vector<PublishTicket> tickets;
+      std::vector<abi::Slot> slots(17 + t, slot(64, {out, t, 1, 1}));
+      while (!stop) {
+        auto ticket = engine->publish(slots, {.priority = t});
+        ASSERT_TRUE(ticket) << ticket.error().message;
+        published += slots.size();
+        tickets.push_back(*ticket);
+        if (tickets.size() == 50) {
+          for (const PublishTicket &each : tickets)
+            EXPECT_TRUE(engine->wait(each)->empty());
+          tickets.clear();
+        }
+      }
+      for (const PublishTicket &each : tickets)
+        EXPECT_TRUE(engine->wait(each));
+    });
+  for (int i = 0; i < 50; ++i) {
+    auto swapped = engine->swap();
+    ASSERT_TRUE(swapped) << swapped.error().message;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  stop = true;
+  for (std::thread &thread : threads)
+    thread.join();
+  auto sums = read(out, 3);
+  EXPECT_EQ(uint64_t(sums[0]) + sums[1] + sums[2], published);
+}
+
+TEST_P(ResidentTest, ThePrelude) {
+  MK_OPEN();
+  BufferHandle out = buffer(8);
+  // A fence waits for what was published with it.
+  for (uint32_t round = 1; round <= 20; ++round) {
+    std::vector<abi::Slot> slots(30, slot(69, {out, 50}));
+    slots.push_back(slot(uint32_t(abi::Builtin::BatchFence), {30, 0xBEE0 + round}));
+    EXPECT_TRUE(run(slots).empty());
+    EXPECT_EQ(read(out, 1)[0], 1500 * round);
+    EXPECT_EQ(engine->readControl(abi::ControlEpoch, 1)->front(), round);
+    EXPECT_EQ(engine->readControl(abi::ControlObservable, 1)->front(), 0xBEE0 + round);
+  }
+  // Packed: 2 operations of 2 words.
+  abi::Slot packed = slot(uint32_t(abi::Builtin::PackedSlot), {0x00010402u, 0x00000202u, 10, 165, 1, 165});
+  EXPECT_TRUE(run({packed, packed}).empty());
+  uint32_t word = engine->readControl(165, 1)->front();
+  EXPECT_TRUE(word == 11 || word == 12) << word;
+  abi::Slot bad = packed;
+  bad.args[0] = 0x00FF0402u;
+  auto refused = engine->publish(std::vector{bad});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::PackedOpcode);
+  // PRINTF.
+  EXPECT_TRUE(run({slot(uint32_t(abi::Builtin::Printf), {5, 6, 7})}).empty());
+  auto log = engine->readDebugLog();
+  ASSERT_TRUE(log);
+  ASSERT_EQ(log->records.size(), 1u);
+  EXPECT_EQ(log->records[0].b, 7u);
+  // Rights are checked on the device, too.
+  EXPECT_TRUE(engine->setTenant(1, {~0u & ~uint32_t(abi::RightSystemWrite)}));
+  EXPECT_EQ(fault(slot(1, {1, 5}, 1)).substr(0, 24), "control_protected (0x11)");
+  EXPECT_EQ(fault(slot(1, {1, 200}, 1)), "none");
+}
+
+TEST_P(ResidentTest, LoadsComeFromTheHost) {
+  MK_OPEN();
+  BufferHandle out = buffer(8);
+  uint32_t resource = engine->addResource(
+      [](uint64_t offset, std::span<std::byte> to) -> Expected<void> {
+        for (size_t i = 0; i < to.size(); ++i)
+          to[i] = std::byte(offset + i);
+        return {};
+      },
+      64);
+  EXPECT_EQ(fault(slot(uint32_t(abi::Builtin::LoadMiss), {resource, 0, out, 4, 0, 8})), "none");
+  EXPECT_EQ(read(out, 3), (std::vector<uint32_t>{0x07060504, 0x0B0A0908, 0}));
+  EXPECT_EQ(fault(slot(uint32_t(abi::Builtin::LoadMiss), {resource, 0, out, 60, 0, 8})).substr(0, 21),
+            "range_overflow (0x13)");
+}
+
+TEST_P(ResidentTest, BuffersComeAndGo) {
+  MK_OPEN();
+  for (int round = 0; round < 20; ++round) {
+    BufferHandle out = buffer(1 << 16);
+    EXPECT_TRUE(run({slot(66, {out, 0, 1 << 16, uint32_t(round)})}).empty());
+    EXPECT_EQ(read(out, 1 << 16), std::vector<uint32_t>(1 << 16, round));
+    EXPECT_TRUE(engine->release(out));
+    EXPECT_EQ(fault(slot(64, {out, 0, 1, 1})).substr(0, 20), "buffer_handle (0x90)");
+    if (round % 5 == 0)
+      EXPECT_TRUE(engine->swap());
+  }
+}
+
+TEST_P(ResidentTest, ALevelThatIsFloodedDoesNotStarveTheOthers) {
+  OpenResidentOptions options;
+  options.policy.priorityAgeThreshold = 8;
+  MK_OPEN(options);
+  BufferHandle out = buffer(8);
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> flood;
+  for (uint32_t t = 0; t < 2; ++t)
+    flood.emplace_back([&] {
+      std::vector<abi::Slot> slots(200, slot(64, {out, 0, 1, 1}));
+      while (!stop)
+        EXPECT_TRUE(engine->publish(slots, {.priority = 0}));
+    });
+  for (uint32_t i = 0; i < 100; ++i)
+    EXPECT_TRUE(run({slot(64, {out, 1, 1, 1})}, {.priority = 4}).empty());
+  stop = true;
+  for (std::thread &thread : flood)
+    thread.join();
+  EXPECT_TRUE(engine->drain());
+  EXPECT_EQ(read(out, 2)[1], 100u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, ResidentTest, testing::Values("host", "cuda:0"),
+                         [](const auto &info) { return std::string(info.param) == "host" ? "host" : "cuda"; });
+
+} // namespace
