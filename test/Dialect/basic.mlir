@@ -92,6 +92,18 @@ mk.kernel @kernel scope(block) (%items: i64, %input: i64, %order: i64, %buffers:
   mk.return
 }
 
+// CHECK-LABEL: mk.kernel @resident scope(lane)
+mk.kernel @resident scope(lane) (%epoch: i64, %lines: i64, %doorbell: i64, %buffers: i64, %bufferCount: i64,
+                                 %faults: i64, %statuses: i64, %state: i64, %linesLog2: i64, %age: i64) {
+  // CHECK: mk.serve (%[[PLACE:.*]], %[[SLOTS:.*]]) {
+  mk.serve (%place, %slots) {
+    %word = memref.load %slots[%place] : memref<?xi32>
+    // CHECK: mk.complete %[[PLACE]], %{{.*}}
+    mk.complete %place, %state
+  }
+  mk.return
+}
+
 // CHECK-LABEL: mk.opcode @emits
 // CHECK: mk.emit %[[A:.*]]{{$}}
 // CHECK: mk.emit %[[A]], %[[B:.*]], %[[A]] issue(2)

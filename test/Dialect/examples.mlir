@@ -51,6 +51,18 @@ mk.kernel @nothing scope(lane) (%items: i64, %input: i64, %order: i64, %buffers:
   mk.return
 }
 
+// CHECK-LABEL: mk.kernel @serves
+// CHECK: mk.serve
+// CHECK: mk.complete
+mk.kernel @serves scope(lane) (%epoch: i64, %lines: i64, %doorbell: i64, %buffers: i64, %bufferCount: i64,
+                               %faults: i64, %statuses: i64, %state: i64, %linesLog2: i64, %age: i64) {
+  mk.serve (%place, %slots) {
+    %none = arith.constant -1 : i64
+    mk.complete %place, %none
+  }
+  mk.return
+}
+
 // CHECK-LABEL: mk.kernel @kernel_operations
 // CHECK: mk.distribute
 // CHECK: mk.arguments

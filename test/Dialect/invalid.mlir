@@ -268,6 +268,26 @@ mk.kernel @params scope(lane) (%a: i64, %b: i32) {
 
 // -----
 
+mk.kernel @serve scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  // expected-error @below {{'mk.serve' op region takes an index, the place of a line, and a memref<?xi32>, the slots}}
+  "mk.serve"() ({
+    "mk.yield"() : () -> ()
+  }) : () -> ()
+  mk.return
+}
+
+// -----
+
+// (complete_c1)
+mk.kernel @complete scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  %place = arith.constant 0 : index
+  // expected-error @below {{'mk.complete' op ends a line of a ring, but is not in an mk.serve}}
+  mk.complete %place, %a
+  mk.return
+}
+
+// -----
+
 mk.kernel @distribute scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %n = arith.constant 4 : index
   // expected-error @below {{'mk.distribute' op region takes one index, the work item}}

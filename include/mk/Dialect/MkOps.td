@@ -433,7 +433,7 @@ def Mk_CompleteOp : Mk_Op<"complete", [MemoryEffects<[MemWrite<Mk_FaultResource>
     Example:
 
     ```mlir
-    mk.complete %place, %fault
+    mk.complete %place, %none
     ```
   }];
   let arguments = (ins Index:$place, I64:$fault);
