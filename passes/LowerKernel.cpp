@@ -36,6 +36,14 @@ static Region *armOf(Operation *op) {
   return nullptr;
 }
 
+Operation *KernelLowering::endOfWork(Block &body) {
+  // A task waits for all threads, so one barrier serves both.
+  for (Operation &op : llvm::reverse(body))
+    if (auto task = dyn_cast<TaskOp>(op))
+      return task.getBody().front().getTerminator();
+  return body.getTerminator();
+}
+
 /// Local memory of a block body belongs to the whole worker: a team shares it. Bodies that never run together (the arms
 /// of an interpreter) share the space.
 void KernelLowering::shareScratch() {
@@ -61,14 +69,7 @@ void KernelLowering::shareScratch() {
   b.setInsertionPointToStart(&function.getFunctionBody().front());
   Value pool = takeShared(MemRefType::get({size}, b.getI8Type()));
   // The next item begins when no thread reads what the last one left.
-  function.getFunctionBody().walk([&](DistributeOp items) {
-    ImplicitLocOpBuilder end(items.getLoc(), items.getBody().front().getTerminator());
-    barrier(end);
-  });
-  function.getFunctionBody().walk([&](ServeOp serve) {
-    ImplicitLocOpBuilder end(serve.getLoc(), serve.getBody().front().getTerminator());
-    barrier(end);
-  });
+  separatesItems = true;
   for (Piece &piece : pieces) {
     b.setInsertionPoint(piece.op);
     b.setLoc(piece.op.getLoc());
@@ -207,6 +208,18 @@ Value KernelLowering::scratchArray(Type element, unsigned count, unsigned number
   return array;
 }
 
+Value KernelLowering::toggle(ImplicitLocOpBuilder &b) {
+  if (!toggled) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&function.getFunctionBody().front());
+    toggled = memref::AllocaOp::create(b, MemRefType::get({}, b.getIndexType()));
+    memref::StoreOp::create(b, arith::ConstantIndexOp::create(b, 0), toggled);
+  }
+  Value now = memref::LoadOp::create(b, toggled), one = arith::ConstantIndexOp::create(b, 1);
+  memref::StoreOp::create(b, arith::SubIOp::create(b, one, now), toggled);
+  return now;
+}
+
 LogicalResult KernelLowering::run() {
   expandAtomicMultiplications(function);
   if (hasTeam()) {
@@ -214,6 +227,17 @@ LogicalResult KernelLowering::run() {
     isolateWrites();
   }
   lowerLoops();
+  SmallVector<ArgumentsOp> arguments;
+  function.getFunctionBody().walk([&](ArgumentsOp op) { arguments.push_back(op); });
+  for (ArgumentsOp op : arguments)
+    lowerArguments(op);
+  if (separatesItems)
+    function.getFunctionBody().walk([&](Operation *op) {
+      if (!isa<DistributeOp, ServeOp>(op))
+        return;
+      ImplicitLocOpBuilder end(op->getLoc(), endOfWork(op->getRegion(0).front()));
+      barrier(end);
+    });
 
   // Found in a descriptor by a conversion that does not see that the index is constant, an extent would go through
   // memory.
@@ -285,10 +309,15 @@ void KernelLowering::lowerTask(TaskOp task) {
       b.setInsertionPointToStart(&function.getFunctionBody().front());
       set.getDefiningOp()->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
       memref::StoreOp::create(b, number(0), set);
-      onOneThread(b, [&] {
-        for (unsigned i = 0; i < 2 * count; ++i)
-          memref::StoreOp::create(b, noFault(), cells, number(i));
-      });
+      onOneThread(
+          b,
+          [&] {
+            for (unsigned i = 0; i < 2 * count; ++i)
+              memref::StoreOp::create(b, noFault(), cells, number(i));
+          },
+          /*wait=*/false);
+      b.setInsertionPoint(function.getFunctionBody().front().findAncestorOpInBlock(*task));
+      barrier(b);
     }
     base = memref::LoadOp::create(b, set);
   } else {
