@@ -48,7 +48,7 @@ mk.window @route7 (%v: !vi, %x: i32, %y: i32) attributes {mk.route = 7 : i32, mk
 // CHECK: case 7 {
 // CHECK: mk.task
 // CHECK: mk.single nowait {
-// CHECK: mk.complete %[[PLACE]],
+// CHECK: mk.complete
 // CHECK: mk.complete
 // CHECK: default {
 // CHECK: scf.index_switch
