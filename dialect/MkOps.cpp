@@ -532,6 +532,31 @@ LogicalResult DistributeOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
+// ArgumentsOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult ArgumentsOp::verify() {
+  ArrayRef<int32_t> handles = getHandles();
+  const size_t rows = 2 * handles.size();
+  if (getNumResults() < rows)
+    return emitOpError() << "has " << getNumResults() << " results, but two for each of " << handles.size()
+                         << " handles";
+  // (arguments_c1)
+  int32_t next = 0;
+  for (int32_t handle : handles) {
+    if (handle < next || unsigned(handle) >= getNumWords())
+      return emitOpError() << "has the handle " << handle << ", but handles ascend and are below " << getNumWords();
+    next = handle + 1;
+  }
+  // (arguments_c2)
+  for (auto [place, type] : llvm::enumerate(getResultTypes()))
+    if (!type.isInteger(place < getNumWords() ? 32 : 64))
+      return emitOpError() << "has a result of type " << type << " at place " << place << ", but " << getNumWords()
+                           << " words are i32 and the rows behind them i64";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // ServeOp and CompleteOp
 //===----------------------------------------------------------------------===//
 

@@ -26,45 +26,27 @@ using namespace mk;
 static void buildBatchKernel(ModuleOp module, FunctionOpInterface op, const Twine &name, ScopeKind scope,
                              unsigned slots) {
   KernelBuilder b(module, name.str(), scope, op.getLoc());
-  Value table = b.arrayAt(b.param(abi::ParamInput), b.getI32Type());
-
-  // Where each word's column starts, in words, and the step to the next instance: words of 32 bits, since the table has
-  // less than 4 GiB. In lane scope they are read once, before the items: stores of the bodies might touch the table as
-  // far as the compiler knows. A CTA has few items and much to do for each, for which it needs the registers.
-  struct Column {
-    Value start, step;
-  };
-  SmallVector<Column> columns;
-  auto readColumns = [&] {
-    auto inWords = [&](unsigned at) -> Value {
-      return arith::ShRUIOp::create(b, b.load(table, b.index(at)), b.i32(2));
-    };
-    for (Type type : op.getArgumentTypes())
-      for (unsigned word = 0; word < argumentWords(type); ++word) {
-        Value start = inWords(2 * columns.size());
-        columns.push_back({start, inWords(2 * columns.size() + 1)});
-      }
-  };
-  if (scope == ScopeKind::Lane)
-    readColumns();
-
   auto items = DistributeOp::create(b, b.toIndex(b.param(abi::ParamItems)));
   b.setInsertionPointToStart(&items.getBody().front());
-  if (scope == ScopeKind::Block)
-    readColumns();
-  Value item = arith::IndexCastUIOp::create(b, b.getI32Type(), items.getItem());
-  SmallVector<Value> values;
-  ArrayRef<Column> rest = columns;
+  SmallVector<int32_t> handles;
+  unsigned words = 0;
+  for (Type type : op.getArgumentTypes()) {
+    if (isa<MemRefType>(type))
+      handles.push_back(words);
+    words += argumentWords(type);
+  }
+  SmallVector<Type> types(words, b.getI32Type());
+  types.append(2 * handles.size(), b.getI64Type());
+  auto arguments = ArgumentsOp::create(b, types, b.param(abi::ParamInput), b.param(abi::ParamBuffers), handles);
+  SmallVector<Value> values, all(arguments.getWords());
+  ArrayRef<Value> left = all;
+  unsigned handle = 0;
   for (auto [number, type] : llvm::enumerate(op.getArgumentTypes())) {
-    SmallVector<Value> loaded;
-    for (const Column &column : rest.take_front(argumentWords(type))) {
-      Value distance = arith::MulIOp::create(b, item, column.step);
-      loaded.push_back(b.load(table, b.toIndex(arith::AddIOp::create(b, column.start, distance))));
-    }
-    rest = rest.drop_front(loaded.size());
+    ArrayRef<Value> mine = left.take_front(argumentWords(type));
+    left = left.drop_front(mine.size());
     if (auto memref = dyn_cast<MemRefType>(type)) {
-      Value handle = b.toIndex(loaded[0]);
-      values.push_back(b.decodeMemRef(memref, b.bufferField(handle, 0), b.bufferField(handle, 1), loaded));
+      ValueRange row = arguments.getRow(handle++);
+      values.push_back(b.decodeMemRef(memref, row[0], row[1], mine));
       if (auto facts = op.getArgAttrOfType<FactsAttr>(number, "mk.facts")) {
         auto view = values.back().getDefiningOp<ViewOp>();
         view->setAttr("mk.facts", facts);
@@ -77,10 +59,11 @@ static void buildBatchKernel(ModuleOp module, FunctionOpInterface op, const Twin
     } else if (auto facts = op.getArgAttrOfType<FactsAttr>(number, "mk.facts"); facts && facts.getConstant()) {
       values.push_back(arith::ConstantOp::create(b, facts.getConstant()));
     } else {
-      values.push_back(b.decodeScalar(type, loaded));
+      values.push_back(b.decodeScalar(type, mine));
     }
   }
 
+  Value item = arith::IndexCastUIOp::create(b, b.getI32Type(), items.getItem());
   Value firstSlot = arith::MulIOp::create(b, item, b.i32(slots));
   auto task = TaskOp::create(b, SmallVector<Type>(slots, b.getI64Type()));
   b.fill(task.getBody(), [&] { b.inlineBody(op, values, {firstSlot, Value()}); });

@@ -355,8 +355,10 @@ void Guard::raise(ImplicitLocOpBuilder &b, Operation *from, FaultKind kind, Valu
   FaultOp::create(b, kind, IntegerAttr(), from->getAttrOfType<IntegerAttr>("mk.issue"), low32(b, detail));
 }
 
-void Guard::runIf(ImplicitLocOpBuilder &b, Value condition, Operation *op, FaultKind kind, Value detail) {
-  auto branch = scf::IfOp::create(b, op->getResultTypes(), condition, /*withElseRegion=*/true);
+void Guard::runIf(ImplicitLocOpBuilder &b, Value condition, Operation *op, std::optional<FaultKind> kind,
+                  Value detail) {
+  bool needsElse = kind || op->getNumResults() != 0;
+  auto branch = scf::IfOp::create(b, op->getResultTypes(), condition, /*withElseRegion=*/needsElse);
   for (auto [result, replacement] : llvm::zip_equal(op->getResults(), branch.getResults()))
     result.replaceAllUsesWith(replacement);
   // An if without results has its terminators already.
@@ -366,11 +368,14 @@ void Guard::runIf(ImplicitLocOpBuilder &b, Value condition, Operation *op, Fault
     scf::YieldOp::create(b, op->getResults());
   }
   op->moveBefore(&then->front());
+  if (!needsElse)
+    return;
   b.setInsertionPointToStart(other);
   SmallVector<Value> zeros;
   for (Type type : op->getResultTypes())
     zeros.push_back(arith::ConstantOp::create(b, b.getZeroAttr(type)));
-  raise(b, op, kind, detail);
+  if (kind)
+    raise(b, op, *kind, detail);
   if (!op->getResults().empty())
     scf::YieldOp::create(b, zeros);
 }
@@ -378,6 +383,12 @@ void Guard::runIf(ImplicitLocOpBuilder &b, Value condition, Operation *op, Fault
 void Guard::guardAccess(Operation *op) {
   auto [memref, indices] = *placeOf(op);
   ImplicitLocOpBuilder b(op->getLoc(), op);
+  // What an access before it in its block has found out and reported is not reported again.
+  Attribute issue = op->getAttr("mk.issue");
+  for (Access &before : accesses)
+    if (before.good.getParentBlock() == op->getBlock() && before.memref == memref && before.issue == issue &&
+        llvm::equal(before.indices, indices))
+      return runIf(b, before.good, op, std::nullopt, Value());
   Value good, detail;
   for (auto [dim, index] : llvm::enumerate(indices)) {
     // Unsigned, so that a negative index is out of range too.
@@ -386,6 +397,7 @@ void Guard::guardAccess(Operation *op) {
     detail = detail ? arith::SelectOp::create(b, good, index, detail).getResult() : index;
     good = good ? arith::AndIOp::create(b, good, inside).getResult() : inside;
   }
+  accesses.push_back({memref, SmallVector<Value>(indices), issue, good});
   runIf(b, good, op, FaultKind::BufferBounds, detail);
 }
 

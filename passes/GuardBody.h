@@ -89,8 +89,9 @@ private:
   using FuelKey = std::pair<mlir::Block *, mlir::Attribute>;
   FuelKey fuelKey(mlir::Operation *loop) { return {threadOf(loop), loop->getAttr("mk.issue")}; }
 
-  /// Moves 'op' under a condition; its result is zero where the condition fails, and the slot is marked.
-  void runIf(mlir::ImplicitLocOpBuilder &b, mlir::Value condition, mlir::Operation *op, FaultKind kind,
+  /// Moves 'op' under a condition; its result is zero where the condition fails, and the slot is marked, unless there
+  /// is no 'kind' to mark it with.
+  void runIf(mlir::ImplicitLocOpBuilder &b, mlir::Value condition, mlir::Operation *op, std::optional<FaultKind> kind,
              mlir::Value detail);
   void raise(mlir::ImplicitLocOpBuilder &b, mlir::Operation *from, FaultKind kind, mlir::Value detail);
   mlir::Value low32(mlir::ImplicitLocOpBuilder &b, mlir::Value value);
@@ -103,6 +104,14 @@ private:
   llvm::SmallVector<std::function<void()>> rewrites;
   /// Accesses in the copies of loops that run only when these are in range.
   llvm::SmallPtrSet<mlir::Operation *, 8> checkedBefore;
+  /// Where the rewritten accesses go, and whether that is in range.
+  struct Access {
+    mlir::Value memref;
+    llvm::SmallVector<mlir::Value> indices;
+    mlir::Attribute issue;
+    mlir::Value good;
+  };
+  llvm::SmallVector<Access> accesses;
   /// Sequential loops that need fuel.
   llvm::SmallSetVector<mlir::Operation *, 4> fuelled;
   /// The fuel of a thread and a slot, where several loops share it. One loop alone compares with a constant.

@@ -36,6 +36,14 @@ static Region *armOf(Operation *op) {
   return nullptr;
 }
 
+Operation *KernelLowering::endOfWork(Block &body) {
+  // A task waits for all threads, so one barrier serves both.
+  for (Operation &op : llvm::reverse(body))
+    if (auto task = dyn_cast<TaskOp>(op))
+      return task.getBody().front().getTerminator();
+  return body.getTerminator();
+}
+
 /// Local memory of a block body belongs to the whole worker: a team shares it. Bodies that never run together (the arms
 /// of an interpreter) share the space.
 void KernelLowering::shareScratch() {
@@ -61,14 +69,7 @@ void KernelLowering::shareScratch() {
   b.setInsertionPointToStart(&function.getFunctionBody().front());
   Value pool = takeShared(MemRefType::get({size}, b.getI8Type()));
   // The next item begins when no thread reads what the last one left.
-  function.getFunctionBody().walk([&](DistributeOp items) {
-    ImplicitLocOpBuilder end(items.getLoc(), items.getBody().front().getTerminator());
-    barrier(end);
-  });
-  function.getFunctionBody().walk([&](ServeOp serve) {
-    ImplicitLocOpBuilder end(serve.getLoc(), serve.getBody().front().getTerminator());
-    barrier(end);
-  });
+  separatesItems = true;
   for (Piece &piece : pieces) {
     b.setInsertionPoint(piece.op);
     b.setLoc(piece.op.getLoc());
@@ -207,6 +208,18 @@ Value KernelLowering::scratchArray(Type element, unsigned count, unsigned number
   return array;
 }
 
+Value KernelLowering::toggle(ImplicitLocOpBuilder &b) {
+  if (!toggled) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&function.getFunctionBody().front());
+    toggled = memref::AllocaOp::create(b, MemRefType::get({}, b.getIndexType()));
+    memref::StoreOp::create(b, arith::ConstantIndexOp::create(b, 0), toggled);
+  }
+  Value now = memref::LoadOp::create(b, toggled), one = arith::ConstantIndexOp::create(b, 1);
+  memref::StoreOp::create(b, arith::SubIOp::create(b, one, now), toggled);
+  return now;
+}
+
 LogicalResult KernelLowering::run() {
   expandAtomicMultiplications(function);
   if (hasTeam()) {
@@ -214,7 +227,26 @@ LogicalResult KernelLowering::run() {
     isolateWrites();
   }
   lowerLoops();
+  SmallVector<ArgumentsOp> arguments;
+  function.getFunctionBody().walk([&](ArgumentsOp op) { arguments.push_back(op); });
+  for (ArgumentsOp op : arguments)
+    lowerArguments(op);
+  if (separatesItems)
+    function.getFunctionBody().walk([&](Operation *op) {
+      if (!isa<DistributeOp, ServeOp>(op))
+        return;
+      ImplicitLocOpBuilder end(op->getLoc(), endOfWork(op->getRegion(0).front()));
+      barrier(end);
+    });
 
+  // Found in a descriptor by a conversion that does not see that the index is constant, an extent would go through
+  // memory.
+  function.getFunctionBody().walk([](memref::DimOp dim) {
+    if (auto view = sourceOf(dim.getSource()).getDefiningOp<ViewOp>()) {
+      dim.replaceAllUsesWith(view.getSize());
+      dim.erase();
+    }
+  });
   SmallVector<Operation *> ops;
   function.getFunctionBody().walk([&](Operation *op) {
     if (isa<TaskOp, SingleOp, DistributeOp, ServeOp, ViewOp>(op))
@@ -277,10 +309,15 @@ void KernelLowering::lowerTask(TaskOp task) {
       b.setInsertionPointToStart(&function.getFunctionBody().front());
       set.getDefiningOp()->moveBefore(b.getInsertionBlock(), b.getInsertionPoint());
       memref::StoreOp::create(b, number(0), set);
-      onOneThread(b, [&] {
-        for (unsigned i = 0; i < 2 * count; ++i)
-          memref::StoreOp::create(b, noFault(), cells, number(i));
-      });
+      onOneThread(
+          b,
+          [&] {
+            for (unsigned i = 0; i < 2 * count; ++i)
+              memref::StoreOp::create(b, noFault(), cells, number(i));
+          },
+          /*wait=*/false);
+      b.setInsertionPoint(function.getFunctionBody().front().findAncestorOpInBlock(*task));
+      barrier(b);
     }
     base = memref::LoadOp::create(b, set);
   } else {
@@ -385,28 +422,27 @@ void KernelLowering::lowerDistribute(DistributeOp distribute) {
   distribute.erase();
 }
 
-/// Builds the descriptor that memref-to-llvm expects; the cast disappears with the conversion.
+/// Builds the descriptor that memref-to-llvm expects, without what the type says; the cast disappears with the
+/// conversion.
 void KernelLowering::lowerView(ViewOp view) {
   ImplicitLocOpBuilder b(view.getLoc(), view);
   Type i64 = b.getI64Type(), ptr = LLVM::LLVMPointerType::get(b.getContext());
   Type array = LLVM::LLVMArrayType::get(i64, 1);
   Type type = LLVM::LLVMStructType::getLiteral(b.getContext(), {ptr, ptr, i64, array, array});
-  auto number = [&](Value index) -> Value {
-    if (!index)
-      return LLVM::ConstantOp::create(b, i64, b.getI64IntegerAttr(0));
-    return arith::IndexCastUIOp::create(b, i64, index);
-  };
-  Value base = pointer(b, view.getAddress());
-  Value one = LLVM::ConstantOp::create(b, i64, b.getI64IntegerAttr(1));
   Value descriptor = LLVM::UndefOp::create(b, type);
   auto set = [&](Value value, ArrayRef<int64_t> position) {
     descriptor = LLVM::InsertValueOp::create(b, descriptor, value, position);
   };
+  auto setIndex = [&](Value index, ArrayRef<int64_t> position) {
+    set(arith::IndexCastUIOp::create(b, i64, index), position);
+  };
+  // The first is what memref.distinct_objects speaks of.
+  Value base = pointer(b, view.getAddress());
   set(base, {0});
   set(base, {1});
-  set(number(view.getOffset()), {2});
-  set(number(view.getSize()), {3, 0});
-  set(one, {4, 0});
+  if (view.getOffset())
+    setIndex(view.getOffset(), {2});
+  setIndex(view.getSize(), {3, 0});
   auto cast = UnrealizedConversionCastOp::create(b, TypeRange{view.getType()}, ValueRange{descriptor});
   view.replaceAllUsesWith(cast.getResult(0));
   view.erase();

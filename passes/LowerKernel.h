@@ -15,8 +15,11 @@
 
 namespace mk {
 
-/// On a load from memory that the team writes again only behind a barrier that is there anyway.
+/// On what only loads, from memory that the team writes again only behind a barrier that is there anyway.
 inline constexpr llvm::StringLiteral settledAttrName = "mk.settled";
+
+/// On what stores to memory that others look at only behind the next barrier.
+inline constexpr llvm::StringLiteral aheadAttrName = "mk.ahead";
 
 /// Replaces the mk operations (and scf.parallel) in the body of a function that was an mk.kernel. What differs between
 /// targets is in the virtual functions; "the workers" are what mk.distribute spreads items over, and a worker may be
@@ -63,10 +66,16 @@ protected:
 
 private:
   void shareScratch();
+  /// The end of what an item does, but for the telling of its faults.
+  mlir::Operation *endOfWork(mlir::Block &body);
   /// Shared memory, which is counted.
   mlir::Value takeShared(mlir::MemRefType type);
   void isolateWrites();
   void hoistLocalMemory();
+  // LowerArguments.cpp
+  void lowerArguments(ArgumentsOp arguments);
+  void fetchAhead(ArgumentsOp arguments);
+
   void lowerTask(TaskOp task);
   void lowerSingle(SingleOp single);
   void lowerDistribute(DistributeOp distribute);
@@ -79,15 +88,20 @@ private:
   void lowerInOrder(mlir::scf::ParallelOp loop);
   void spreadLoop(mlir::scf::ParallelOp loop, bool sync);
   void reduceInLanes(mlir::scf::ParallelOp loop);
-  /// 'total' is memory for the result.
+  /// The partial results begin at 'first'. 'total' is memory for the result; without it only the first thread gets one.
   mlir::Value combineLanesOfTeam(mlir::ImplicitLocOpBuilder &b, mlir::Region &combine, mlir::Value partials,
-                                 mlir::Value total, mlir::Value count);
+                                 mlir::Value first, mlir::Value total, mlir::Value count);
   mlir::Value combineLanesOfThread(mlir::ImplicitLocOpBuilder &b, mlir::Region &combine, mlir::Value partials,
                                    mlir::Value count);
   /// An array of 'count' elements that the worker uses for a moment; 'number' tells those apart that live together.
   mlir::Value scratchArray(mlir::Type element, unsigned count, unsigned number);
   llvm::MapVector<std::pair<mlir::Type, unsigned>, mlir::Value> scratchArrays;
+  /// A number of the team that is 0 and 1 in turn.
+  mlir::Value toggle(mlir::ImplicitLocOpBuilder &b);
+  mlir::Value toggled;
   uint64_t sharedBytes = 0;
+  /// The team waits for all of its threads before the next item.
+  bool separatesItems = false;
 };
 
 /// True inside a loop that is already spread over the team, or in code for one thread of it.

@@ -36,6 +36,18 @@ constexpr unsigned warpSize = 32;
 constexpr unsigned bytesAtOnce = 32, spreadAtOnce = 4, sequentialAtOnce = 8;
 
 static Value constant(ImplicitLocOpBuilder &b, int64_t value) { return arith::ConstantIndexOp::create(b, value); }
+/// True when only the first thread looks at a value, or at what is computed from it.
+static bool isOfFirstThread(Value value) {
+  return llvm::all_of(value.getUses(), [](OpOperand &use) {
+    Operation *user = use.getOwner();
+    if (auto single = user->getParentOfType<SingleOp>())
+      return !isInsideThread(single);
+    if (auto branch = dyn_cast<scf::IfOp>(user->getParentOp()); branch && isa<scf::YieldOp>(user))
+      return isOfFirstThread(branch.getResult(use.getOperandNumber()));
+    return user->getNumRegions() == 0 && isPure(user) && llvm::all_of(user->getResults(), isOfFirstThread);
+  });
+}
+
 static Value less(ImplicitLocOpBuilder &b, Value lhs, Value rhs) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::slt, lhs, rhs);
 }
@@ -76,7 +88,23 @@ static unsigned iterationsAtOnce(ArrayRef<Operation *> loads, unsigned most) {
   return bytes == 0 ? 1 : llvm::bit_floor(std::clamp(bytesAtOnce / bytes, 1u, most));
 }
 
-static unsigned iterationsAtOnce(scf::ParallelOp loop) {
+/// How many iterations each lane has, where that is known and the same for all.
+static std::optional<uint64_t> iterationsOfLane(scf::ParallelOp loop) {
+  uint64_t count = 1;
+  for (auto [lower, upper, step] : llvm::zip(loop.getLowerBound(), loop.getUpperBound(), loop.getStep())) {
+    std::optional<int64_t> from = getConstantIntValue(lower), to = getConstantIntValue(upper),
+                           by = getConstantIntValue(step);
+    if (!from || !to || !by || *from < 0 || *from > *to || *to > INT32_MAX || *by < 1 || count > INT32_MAX)
+      return std::nullopt;
+    count *= llvm::divideCeil(*to - *from, *by);
+  }
+  if (count == 0 || count % abi::ReductionLanes != 0)
+    return std::nullopt;
+  return count / abi::ReductionLanes;
+}
+
+/// 'known' is how many there are.
+static unsigned iterationsAtOnce(scf::ParallelOp loop, std::optional<uint64_t> known) {
   SmallVector<Operation *> loads;
   // What an iteration has written it takes from a register.
   llvm::SmallDenseSet<Value> written;
@@ -90,7 +118,8 @@ static unsigned iterationsAtOnce(scf::ParallelOp loop) {
                !(isMemoryEffectFree(&op) || (isa<memref::AtomicRMWOp>(op) && op.use_empty()))) {
       return 1;
     }
-  return iterationsAtOnce(loads, spreadAtOnce);
+  unsigned width = iterationsAtOnce(loads, spreadAtOnce);
+  return known ? llvm::bit_floor(std::clamp<uint64_t>(*known, 1, width)) : width;
 }
 
 /// Clones the combination of two values.
@@ -139,14 +168,20 @@ static SmallVector<Value> placesFrom(ImplicitLocOpBuilder &b, Value first, Value
   return places;
 }
 
-/// A loop that takes 'width' places at a time, 'step' apart from each other, while there are so many below 'end'. Gives
-/// the values that 'body' carries from one to the next, and behind them the place where it stopped.
+/// A loop that takes 'width' places at a time, 'step' apart from each other, while there are so many below 'end';
+/// 'known' is their number. Gives the values that 'body' carries from one to the next, and behind them the place where
+/// it stopped.
 static SmallVector<Value> forEachGroup(ImplicitLocOpBuilder &b, Value begin, Value end, Value step, unsigned width,
-                                       ValueRange inits,
+                                       std::optional<uint64_t> known, ValueRange inits,
                                        function_ref<SmallVector<Value>(ValueRange, ValueRange)> body) {
-  // In numbers of places, so that nothing wraps around, wherever the bounds are.
-  Value span = binary<arith::SubIOp>(b, binary<arith::MaxSIOp>(b, begin, end), begin);
-  Value groups = binary<arith::DivUIOp>(b, binary<arith::CeilDivUIOp>(b, span, step), constant(b, width));
+  Value groups;
+  if (known) {
+    groups = constant(b, *known / width);
+  } else {
+    // In numbers of places, so that nothing wraps around, wherever the bounds are.
+    Value span = binary<arith::SubIOp>(b, binary<arith::MaxSIOp>(b, begin, end), begin);
+    groups = binary<arith::DivUIOp>(b, binary<arith::CeilDivUIOp>(b, span, step), constant(b, width));
+  }
   Value stride = binary<arith::MulIOp>(b, step, constant(b, width));
   Value last = binary<arith::AddIOp>(b, begin, binary<arith::MulIOp>(b, groups, stride));
   auto loop = scf::ForOp::create(b, begin, last, stride, inits);
@@ -186,7 +221,7 @@ static void overlapLoads(scf::ForOp loop) {
 
   ImplicitLocOpBuilder b(loop.getLoc(), loop);
   SmallVector<Value> state = forEachGroup(b, loop.getLowerBound(), loop.getUpperBound(), loop.getStep(), width,
-                                          loop.getInitArgs(), [&](ValueRange ivs, ValueRange inits) {
+                                          std::nullopt, loop.getInitArgs(), [&](ValueRange ivs, ValueRange inits) {
                                             SmallVector<IRMapping> mappings(width);
                                             for (auto [mapping, iv] : llvm::zip_equal(mappings, ivs))
                                               mapping.map(loop.getInductionVar(), iv);
@@ -316,18 +351,21 @@ void KernelLowering::spreadLoop(scf::ParallelOp loop, bool sync) {
     Value lower = loop.getLowerBound()[0], step = loop.getStep()[0];
     Value upper = loop.getUpperBound()[0];
     auto from = [&](Value thread) { return binary<arith::AddIOp>(b, lower, binary<arith::MulIOp>(b, thread, step)); };
-    if (unsigned width = iterationsAtOnce(loop); width == 1) {
+    std::optional<uint64_t> known = iterationsOfLane(loop);
+    if (unsigned width = iterationsAtOnce(loop, known); width == 1) {
       forEach(b, from(threadId(b)), upper, binary<arith::MulIOp>(b, threadCount(b), step),
               [&](Value iv) { cloneIteration(b, loop, iv); });
     } else {
       // With lanes as in a reduction the distance of iterations is known, whatever the number of threads.
       Value lanes = constant(b, abi::ReductionLanes), stride = binary<arith::MulIOp>(b, lanes, step);
       forEach(b, threadId(b), lanes, threadCount(b), [&](Value lane) {
-        SmallVector<Value> end = forEachGroup(b, from(lane), upper, stride, width, {}, [&](ValueRange ivs, ValueRange) {
+        auto group = [&](ValueRange ivs, ValueRange) {
           cloneIterations(b, loop, llvm::map_to_vector(ivs, [](Value iv) { return SmallVector<Value>{iv}; }));
           return SmallVector<Value>();
-        });
-        keepRolled(forEach(b, end[0], upper, stride, [&](Value iv) { cloneIteration(b, loop, iv); }));
+        };
+        SmallVector<Value> end = forEachGroup(b, from(lane), upper, stride, width, known, {}, group);
+        if (!known || *known % width != 0)
+          keepRolled(forEach(b, end[0], upper, stride, [&](Value iv) { cloneIteration(b, loop, iv); }));
       });
     }
   } else {
@@ -347,19 +385,23 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
   Value zero = constant(b, 0), one = constant(b, 1), lanes = constant(b, abi::ReductionLanes);
   Value count = binary<arith::MinSIOp>(b, space.count, lanes);
 
+  // A team has them twice and uses one set after the other: who is in the next reduction already does not disturb those
+  // that still read the partial results of this one.
   SmallVector<Value> partials;
   llvm::DenseMap<Type, unsigned> numbers;
   for (Type type : loop.getResultTypes())
-    partials.push_back(scratchArray(type, abi::ReductionLanes, numbers[type]++));
+    partials.push_back(scratchArray(type, (hasTeam() ? 2 : 1) * abi::ReductionLanes, numbers[type]++));
+  Value firstPartial;
+  if (hasTeam())
+    firstPartial = binary<arith::MulIOp>(b, toggle(b), lanes);
   auto store = [&](ValueRange values, Value lane) {
+    Value place = firstPartial ? binary<arith::AddIOp>(b, firstPartial, lane) : lane;
     for (auto [value, array] : llvm::zip(values, partials))
-      memref::StoreOp::create(b, value, array, lane);
+      memref::StoreOp::create(b, value, array, place);
   };
   auto iteration = [&](Value place) { return cloneIteration(b, loop, space.inductionVars(b, place)); };
 
   if (hasTeam()) {
-    // Partial results of the reduction before are done with: only the first warp read them, before a barrier.
-
     // Combines the iterations at 'places', in their order, with what came before, if anything did.
     auto reduce = [&](ValueRange places, ValueRange before) {
       SmallVector<Value> sums(before);
@@ -372,14 +414,15 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
             sum = combineValues(b, combine, sum, value);
       return sums;
     };
-    const unsigned width = iterationsAtOnce(loop);
+    const std::optional<uint64_t> known = iterationsOfLane(loop);
+    const unsigned width = iterationsAtOnce(loop, known);
     forEach(b, threadId(b), count, threadCount(b), [&](Value lane) {
       SmallVector<Value> places = placesFrom(b, lane, lanes, width + 1);
       Value afterFirst = places.pop_back_val();
       // What is reduced, and the place where to go on.
       SmallVector<Value> state;
-      if (width == 1) {
-        state = reduce(lane, {});
+      if (width == 1 || known) {
+        state = reduce(places, {});
         state.push_back(afterFirst);
       } else {
         SmallVector<Type> types(loop.getResultTypes());
@@ -394,18 +437,25 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
         };
         fill(first.thenBlock(), places, afterFirst);
         fill(first.elseBlock(), lane, places[1]);
-        state = forEachGroup(b, first.getResults().back(), space.count, lanes, width, first.getResults().drop_back(),
-                             reduce);
+        state.assign(first.result_begin(), first.result_end());
+      }
+      if (width != 1) {
+        Value next = state.pop_back_val();
+        std::optional<uint64_t> left;
+        if (known)
+          left = *known - width;
+        state = forEachGroup(b, next, space.count, lanes, width, left, state, reduce);
       }
       Value next = state.pop_back_val();
-      auto rest = scf::ForOp::create(b, next, space.count, lanes, state);
-      {
+      if (!known || *known % width != 0) {
+        auto rest = scf::ForOp::create(b, next, space.count, lanes, state);
         OpBuilder::InsertionGuard guard(b);
         b.setInsertionPointToStart(rest.getBody());
         scf::YieldOp::create(b, reduce(rest.getInductionVar(), rest.getRegionIterArgs()));
+        keepRolled(rest);
+        state.assign(rest.result_begin(), rest.result_end());
       }
-      keepRolled(rest);
-      store(rest.getResults(), lane);
+      store(state, lane);
     });
     barrier(b);
   } else {
@@ -426,10 +476,18 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
   SmallVector<Value> results;
   // Number 0 is that of isolateWrites().
   llvm::DenseMap<Type, unsigned> totals;
-  for (auto [init, array, combine] : llvm::zip(loop.getInitVals(), partials, combines)) {
-    Value total = hasTeam() ? combineLanesOfTeam(b, combine, array,
-                                                 scratchArray(init.getType(), 1, ++totals[init.getType()]), count)
-                            : combineLanesOfThread(b, combine, array, count);
+  for (auto [init, array, combine, result] : llvm::zip(loop.getInitVals(), partials, combines, loop.getResults())) {
+    Value total;
+    if (!hasTeam()) {
+      total = combineLanesOfThread(b, combine, array, count);
+    } else {
+      // A combination that may fault must not see what the other threads have instead.
+      bool isHarmless = llvm::all_of(combine.front(), [](Operation &op) { return isMemoryEffectFree(&op); });
+      Value cell;
+      if (!isHarmless || !isOfFirstThread(result))
+        cell = scratchArray(init.getType(), 1, ++totals[init.getType()]);
+      total = combineLanesOfTeam(b, combine, array, firstPartial, cell, count);
+    }
     results.push_back(
         choose(b, some, init.getType(), [&] { return combineValues(b, combine, init, total); }, [&] { return init; }));
   }
@@ -456,38 +514,41 @@ Value KernelLowering::combineLanesOfThread(ImplicitLocOpBuilder &b, Region &comb
   return memref::LoadOp::create(b, partials, zero);
 }
 
-Value KernelLowering::combineLanesOfTeam(ImplicitLocOpBuilder &b, Region &combine, Value partials, Value total,
-                                         Value count) {
+Value KernelLowering::combineLanesOfTeam(ImplicitLocOpBuilder &b, Region &combine, Value partials, Value first,
+                                         Value total, Value count) {
   // The lanes meet in the registers of the first warp; a CTA has whole warps. Thread t has the lanes t, t + 32, ...
   Value zero = constant(b, 0), thread = threadId(b);
-  auto warp = scf::IfOp::create(b, less(b, thread, constant(b, warpSize)), /*withElseRegion=*/false);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(warp.thenBlock());
+  Type type = cast<MemRefType>(partials.getType()).getElementType();
+  auto combineInWarp = [&] {
     SmallVector<Value> sums;
-    for (unsigned row = 0; row < abi::ReductionLanes / warpSize; ++row)
-      sums.push_back(
-          memref::LoadOp::create(b, partials, binary<arith::AddIOp>(b, thread, constant(b, row * warpSize))));
+    Value mine = binary<arith::AddIOp>(b, first, thread);
+    for (unsigned row = 0; row < abi::ReductionLanes / warpSize; ++row) {
+      Value place = binary<arith::AddIOp>(b, mine, constant(b, row * warpSize));
+      auto load = memref::LoadOp::create(b, partials, place);
+      load->setDiscardableAttr(settledAttrName, b.getUnitAttr());
+      sums.push_back(load);
+    }
     auto add = [&](Value condition, Value &sum, Value other) {
-      sum = choose(
-          b, condition, sum.getType(), [&] { return combineValues(b, combine, sum, other); }, [&] { return sum; });
+      sum = choose(b, condition, type, [&] { return combineValues(b, combine, sum, other); }, [&] { return sum; });
     };
-    auto hasLane = [&](unsigned distance) {
-      return less(b, binary<arith::AddIOp>(b, thread, constant(b, distance)), count);
-    };
+    Value left = binary<arith::SubIOp>(b, count, thread);
+    auto hasLane = [&](unsigned distance) { return less(b, constant(b, distance), left); };
     for (unsigned half = sums.size() / 2; half != 0; half /= 2)
       for (unsigned row = 0; row < half; ++row)
         add(hasLane((row + half) * warpSize), sums[row], sums[row + half]);
     for (unsigned distance = warpSize / 2; distance != 0; distance /= 2) {
       Value other = shuffleDown(b, sums[0], distance);
-      Value mine = less(b, thread, constant(b, distance));
-      add(binary<arith::AndIOp>(b, mine, hasLane(distance)), sums[0], other);
+      Value isMine = less(b, thread, constant(b, distance));
+      add(binary<arith::AndIOp>(b, isMine, hasLane(distance)), sums[0], other);
     }
-    auto first = scf::IfOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::eq, thread, zero),
-                                   /*withElseRegion=*/false);
-    b.setInsertionPointToStart(first.thenBlock());
-    memref::StoreOp::create(b, sums[0], total, zero);
-  }
+    return sums[0];
+  };
+  Value isFirstWarp = less(b, thread, constant(b, warpSize));
+  auto nothing = [&]() -> Value { return arith::ConstantOp::create(b, cast<TypedAttr>(b.getZeroAttr(type))); };
+  Value sum = choose(b, isFirstWarp, type, combineInWarp, nothing);
+  if (!total)
+    return sum;
+  onOneThread(b, [&] { memref::StoreOp::create(b, sum, total, zero); }, /*wait=*/false);
   barrier(b);
   // It is written again behind the barrier of the next partial results.
   auto result = memref::LoadOp::create(b, total, zero);

@@ -40,11 +40,11 @@ static constexpr StringLiteral templates =
     ;
 
 // What the templates have as numbers.
-static_assert(offsetof(abi::RingState, heads) == 0 && offsetof(abi::RingState, tails) == 128 &&
-              offsetof(abi::RingState, epoch) == 160 && offsetof(abi::RingState, poller) == 256 &&
-              offsetof(abi::RingState, passed) == 384 && offsetof(abi::RingState, heartbeat) == 416 &&
-              offsetof(abi::RingState, claimed) == 420 && offsetof(abi::RingState, faults) == 424 &&
-              offsetof(abi::RingState, claims) == 428 && offsetof(abi::RingState, aged) == 432);
+static_assert(offsetof(abi::RingState, ends) == 0 && offsetof(abi::RingState::Ends, tail) == 4 &&
+              offsetof(abi::RingState, epoch) == 128 && offsetof(abi::RingState, poller) == 256 &&
+              offsetof(abi::RingState, passed) == 384 && offsetof(abi::RingState, claims) == 416 &&
+              offsetof(abi::RingState, claimed) == 420 && offsetof(abi::RingState, aged) == 424 &&
+              offsetof(abi::RingState, faults) == 428 && offsetof(abi::RingState, heartbeat) == 432);
 static_assert(offsetof(abi::Doorbell, tails) == 0 && offsetof(abi::Doorbell, epoch) == 20);
 static_assert(abi::PriorityLevels == 5 && abi::RingTile == 256 && abi::RingStatusShift == 16);
 static_assert(abi::SlotOpcodeWord == 1 && abi::SlotTenantWord == 2 && abi::SlotArgWord == 4);
@@ -87,7 +87,7 @@ private:
 
   Value thread, log2, tile, tileAddress;
   /// Of the claim at hand.
-  Value ring, base, claimedQuads[4], isDirect;
+  Value ring, base, claimedQuads[4], isDirect, polls;
 };
 } // namespace
 
@@ -117,7 +117,7 @@ SmallVector<Value> ServeLowering::call(StringRef name, ValueRange arguments) {
 void ServeLowering::claim(Value words) {
   Type word = b.getI32Type(), flag = b.getI1Type();
   Value isWarp = compare(arith::CmpIPredicate::ult, thread, i32(32));
-  auto branch = scf::IfOp::create(b, TypeRange{flag, word, word, word, word}, isWarp, /*withElseRegion=*/true);
+  auto branch = scf::IfOp::create(b, TypeRange{flag, flag, word, word, word, word}, isWarp, /*withElseRegion=*/true);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(branch.thenBlock());
@@ -143,14 +143,15 @@ void ServeLowering::claim(Value words) {
     Value firstLane = arith::AddIOp::create(b, arith::ShLIOp::create(b, found[0], i32(2)), i32(4));
     Value after = arith::SubIOp::create(b, thread, firstLane);
     Value holds = arith::AndIOp::create(b, found[3], compare(arith::CmpIPredicate::ult, after, i32(4)));
-    scf::YieldOp::create(b, ValueRange{holds, found[4], found[5], found[6], found[7]});
+    scf::YieldOp::create(b, ValueRange{holds, found[4], found[5], found[6], found[7], found[8]});
     b.setInsertionPointToStart(branch.elseBlock());
     Value none = arith::ConstantOp::create(b, b.getBoolAttr(false)), zero = i32(0);
-    scf::YieldOp::create(b, ValueRange{none, zero, zero, zero, zero});
+    scf::YieldOp::create(b, ValueRange{none, none, zero, zero, zero, zero});
   }
   isDirect = branch.getResult(0);
+  polls = branch.getResult(1);
   for (unsigned i = 0; i < 4; ++i)
-    claimedQuads[i] = branch.getResult(1 + i);
+    claimedQuads[i] = branch.getResult(2 + i);
 }
 
 Value ServeLowering::endOfLastWindow(Value begin, Value count) {
@@ -222,9 +223,11 @@ void ServeLowering::runLines(Value begin, Value count) {
   Value first = arith::AndIOp::create(b, begin, tileMask);
   OpBuilder::InsertionGuard guard(b);
   if (scope == ScopeKind::Lane) {
-    auto branch = scf::IfOp::create(b, compare(arith::CmpIPredicate::ult, thread, count), /*withElseRegion=*/false);
+    // The second warp begins: the first has to let another worker poll.
+    Value line = arith::AndIOp::create(b, arith::SubIOp::create(b, thread, i32(32)), tileMask);
+    auto branch = scf::IfOp::create(b, compare(arith::CmpIPredicate::ult, line, count), /*withElseRegion=*/false);
     b.setInsertionPoint(branch.thenBlock()->getTerminator());
-    inlineBody(toIndex(arith::AddIOp::create(b, first, thread)));
+    inlineBody(toIndex(arith::AddIOp::create(b, first, line)));
     return;
   }
   auto loop = scf::ForOp::create(b, index(0), toIndex(count), index(1));
@@ -284,6 +287,12 @@ void ServeLowering::run(Value sharedTile, Value sharedWords) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(more.thenBlock());
     load(count, end);
+  }
+  auto lets = scf::IfOp::create(b, polls, /*withElseRegion=*/false);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(lets.thenBlock());
+    call("release", {param(abi::ResidentState), thread});
   }
   runLines(begin, count);
 }

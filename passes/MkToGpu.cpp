@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 namespace mk {
 #define GEN_PASS_DEF_CONVERTMKTOGPUPASS
@@ -26,6 +27,9 @@ namespace mk {
 
 using namespace mlir;
 using namespace mk;
+
+/// Threads of a CTA at most: what the runtime launches.
+constexpr int32_t maxThreads = 256;
 
 namespace {
 
@@ -58,8 +62,12 @@ protected:
     return mk::lowerServe(serve, function, scope, [&](MemRefType type) { return shared(type); });
   }
 
-  Value threadId(ImplicitLocOpBuilder &b) override { return gpu::ThreadIdOp::create(b, gpu::Dimension::x); }
-  Value threadCount(ImplicitLocOpBuilder &b) override { return gpu::BlockDimOp::create(b, gpu::Dimension::x); }
+  Value threadId(ImplicitLocOpBuilder &b) override {
+    return gpu::ThreadIdOp::create(b, gpu::Dimension::x, b.getIndexAttr(maxThreads));
+  }
+  Value threadCount(ImplicitLocOpBuilder &b) override {
+    return gpu::BlockDimOp::create(b, gpu::Dimension::x, b.getIndexAttr(maxThreads));
+  }
   void barrier(ImplicitLocOpBuilder &b) override { gpu::BarrierOp::create(b); }
 
   Value shuffleDown(ImplicitLocOpBuilder &b, Value value, unsigned distance) override {
@@ -107,41 +115,63 @@ private:
   gpu::GPUFuncOp gpuFunction;
 };
 
-/// Of barriers with nothing between them that others could see, one is enough.
-static void mergeBarriers(gpu::GPUFuncOp function) {
-  SmallVector<gpu::BarrierOp> barriers;
-  function.walk([&](gpu::BarrierOp barrier) { barriers.push_back(barrier); });
-  llvm::SmallPtrSet<Operation *, 8> erased;
-  for (gpu::BarrierOp barrier : barriers) {
-    if (erased.contains(barrier))
-      continue;
-    bool hasLoads = false;
-    for (Operation *next = barrier->getNextNode(); next;) {
-      if (isa<gpu::BarrierOp>(next)) {
-        // The one that the loads need stays, and so does the one that stands on all paths.
-        Operation *loser = next->getBlock() == barrier->getBlock() ? next : hasLoads ? nullptr : barrier.getOperation();
-        if (loser && erased.insert(loser).second && loser == next) {
-          next = next->getNextNode();
-          continue;
-        }
-        break;
-      }
-      if (isa<scf::YieldOp>(next) && isa<scf::IfOp>(next->getParentOp())) {
-        next = next->getParentOp();
-      } else if (next->hasAttr(settledAttrName)) {
-        hasLoads = true;
-      } else if (!isMemoryEffectFree(next)) {
-        break;
-      }
-      next = next->getNextNode();
-    }
-  }
-  for (Operation *barrier : erased)
-    barrier->erase();
+/// What an operation touches only this thread has.
+static bool isPrivate(Operation *op) {
+  auto isLocal = [](Value memref) { return memref.getDefiningOp<memref::AllocaOp>(); };
+  if (auto load = dyn_cast<memref::LoadOp>(op))
+    return isLocal(load.getMemRef());
+  auto store = dyn_cast<memref::StoreOp>(op);
+  return store && isLocal(store.getMemRef());
 }
 
-/// Threads of a CTA at most: what the runtime launches.
-constexpr int32_t maxThreads = 256;
+/// Other threads cannot tell whether an operation runs before or behind a barrier, and it cannot tell what they have
+/// done; 'side' is the attribute of those for which this holds on one side of the barrier only.
+static bool mayCross(Operation *op, StringRef side) {
+  WalkResult walk = op->walk<WalkOrder::PreOrder>([&](Operation *inner) {
+    if (inner->hasAttr(side))
+      return WalkResult::skip();
+    return inner->hasTrait<OpTrait::HasRecursiveMemoryEffects>() || isMemoryEffectFree(inner) || isPrivate(inner)
+               ? WalkResult::advance()
+               : WalkResult::interrupt();
+  });
+  return !walk.wasInterrupted();
+}
+
+/// A barrier stands before 'op' on all paths, and nothing between the two needs this one.
+static bool isBehindBarrier(Operation *op) {
+  while (true) {
+    Operation *before = op->getPrevNode();
+    if (isa_and_nonnull<gpu::BarrierOp>(before))
+      return true;
+    if (before ? !mayCross(before, settledAttrName) : !isa<scf::IfOp>(op->getParentOp()))
+      return false;
+    op = before ? before : op->getParentOp();
+  }
+}
+
+/// A barrier follows 'op' on all paths, and nothing between the two needs this one.
+static bool isBeforeBarrier(Operation *op) {
+  while (Operation *next = op->getNextNode()) {
+    if (isa<gpu::BarrierOp>(next))
+      return true;
+    if (isa<scf::YieldOp>(next) && isa<scf::IfOp>(next->getParentOp()))
+      next = next->getParentOp();
+    else if (!mayCross(next, aheadAttrName))
+      return false;
+    op = next;
+  }
+  return false;
+}
+
+/// Of barriers with nothing between them that others could see, one is enough.
+static void mergeBarriers(gpu::GPUFuncOp function) {
+  for (auto isIdle : {isBehindBarrier, isBeforeBarrier})
+    function.walk([&](gpu::BarrierOp barrier) {
+      if (isIdle(barrier))
+        barrier->erase();
+    });
+}
+
 /// What a thread does between two loads, in operations, up to which it is memory that it waits for.
 constexpr unsigned maxOpsOfMemoryBound = 64;
 

@@ -49,13 +49,15 @@ static void buildKernels(OpPassManager &pm, const LoweringOptions &options) {
     pm.addPass(createMkFuseWindowsPass());
   if (options.guard)
     pm.addPass(createMkGuardPass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
   if (options.interpreter)
     pm.addPass(createMkBuildInterpreterPass({options.scope, options.resident}));
   pm.addPass(createMkBuildKernelsPass({options.opcodes, options.windows, options.promotedOnly}));
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
+  // The bodies that the kernels were made of are not needed any more.
+  OpPassManager &kernels = pm.nest<KernelOp>();
+  // Structured control flow has no blocks to simplify.
+  kernels.addPass(createCanonicalizerPass(GreedyRewriteConfig().setUseTopDownTraversal().setRegionSimplificationLevel(
+      GreedySimplifyRegionLevel::Disabled)));
+  kernels.addPass(createCSEPass());
 }
 
 void mk::buildLowerToNVVMPipeline(OpPassManager &pm, const LoweringOptions &options) {
@@ -63,17 +65,8 @@ void mk::buildLowerToNVVMPipeline(OpPassManager &pm, const LoweringOptions &opti
   pm.nest<KernelOp>().addPass(createMkVectorizeLoopsPass());
   pm.addPass(createConvertMkToGpuPass({options.chip}));
   OpPassManager &gpu = pm.nest<gpu::GPUModuleOp>();
-  gpu.addPass(arith::createArithExpandOpsPass());
-  gpu.addPass(createSCFToControlFlowPass());
-  ConvertGpuOpsToNVVMOpsOptions toNVVM;
-  toNVVM.allowPatternRollback = false;
-  gpu.addPass(createConvertGpuOpsToNVVMOps(toNVVM));
-  gpu.addPass(createConvertMathToLLVMPass());
-  gpu.addPass(createConvertNVVMToLLVMPass());
-  gpu.addPass(createReconcileUnrealizedCastsPass());
+  gpu.addPass(createMkGpuToNvvmPass());
   gpu.addPass(createMkRelaxAtomicsPass({/*scope=*/"device"}));
-  gpu.addPass(createCanonicalizerPass());
-  gpu.addPass(createCSEPass());
 }
 
 void mk::buildLowerToHostPipeline(OpPassManager &pm, const LoweringOptions &options) {

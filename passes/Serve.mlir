@@ -8,9 +8,10 @@
 // A warp asks for work. Lane p < 5 looks after the ring of priority p. Gives, in all lanes, the ring, the first line and
 // the number of lines, 0 when the workers are to leave. %direct says that line %begin is in the registers %q0 to %q3 of
 // lanes 4 + 4 * ring to 7 + 4 * ring: whoever polls asks for the next line of each ring together with the doorbell, so
-// that a single slot costs one way across the bus.
+// that a single slot costs one way across the bus. %polls says that the warp still is the one that polls: it calls
+// @release once its CTA is at work.
 func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i32, %age: i32, %lane: i32, %unit: i32,
-                 %share: i32) -> (i32, i32, i32, i1, i32, i32, i32, i32) {
+                 %share: i32) -> (i32, i32, i32, i1, i1, i32, i32, i32, i32) {
   %false = arith.constant false
   %true = arith.constant true
   %c0 = arith.constant 0 : i32
@@ -24,38 +25,35 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
   %c31 = arith.constant 31 : i32
   %all = arith.constant -1 : i32
   %tagMask = arith.constant 0xFFFF : i32
-  %w0 = arith.constant 0 : i64
+  %w8 = arith.constant 8 : i64
   %w4 = arith.constant 4 : i64
   %w16 = arith.constant 16 : i64
+  %w32 = arith.constant 32 : i64
   %w64 = arith.constant 64 : i64
 
   // What this lane looks after.
   %isRing = arith.cmpi ult, %lane, %c5 : i32
   %ring = arith.minui %lane, %c4 : i32
   %ring64 = arith.extui %ring : i32 to i64
-  %ringBytes = arith.muli %ring64, %w4 : i64
-  %headAt = arith.addi %state, %ringBytes : i64
-  %toTails = arith.constant 128 : i64
-  %tails = arith.addi %state, %toTails : i64
-  %tailAt = arith.addi %tails, %ringBytes : i64
-  %toEpoch = arith.constant 160 : i64
+  %endBytes = arith.muli %ring64, %w8 : i64
+  %endsAt = arith.addi %state, %endBytes : i64
+  %toEpoch = arith.constant 128 : i64
   %epochAt = arith.addi %state, %toEpoch : i64
   %toPoller = arith.constant 256 : i64
   %pollerAt = arith.addi %state, %toPoller : i64
   %toPassed = arith.constant 384 : i64
   %passed = arith.addi %state, %toPassed : i64
-  %passedAt = arith.addi %passed, %ringBytes : i64
-  %toHeartbeat = arith.constant 416 : i64
-  %heartbeatAt = arith.addi %state, %toHeartbeat : i64
-  %toClaimed = arith.constant 420 : i64
-  %claimedAt = arith.addi %state, %toClaimed : i64
-  %toClaims = arith.constant 428 : i64
+  %passedBytes = arith.muli %ring64, %w4 : i64
+  %passedAt = arith.addi %passed, %passedBytes : i64
+  %toClaims = arith.constant 416 : i64
   %claimsAt = arith.addi %state, %toClaims : i64
-  %toAged = arith.constant 432 : i64
+  %toAged = arith.constant 424 : i64
   %agedAt = arith.addi %state, %toAged : i64
+  %toHeartbeat = arith.constant 432 : i64
+  %heartbeatAt = arith.addi %state, %toHeartbeat : i64
   // The ring whose next line it fetches while polling, and which quad of that.
   %fetches = arith.subi %lane, %c4 : i32
-  %fetchRing0 = arith.divui %fetches, %c4 : i32
+  %fetchRing0 = arith.shrui %fetches, %c2 : i32
   %isFetcher0 = arith.cmpi uge, %lane, %c4 : i32
   %isFetcher1 = arith.cmpi ult, %lane, %c24 : i32
   %isFetcher = arith.andi %isFetcher0, %isFetcher1 : i1
@@ -67,34 +65,33 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
   %mask = arith.subi %size, %c1 : i32
   %firstFetched = arith.shli %fetchRing, %log2 : i32
   %bellQuad = arith.addi %doorbell, %quadBytes : i64
-  // Of the waiting lanes, those of more urgent rings.
-  %lower0 = arith.shli %c1, %ring : i32
-  %lowerLanes = arith.subi %lower0, %c1 : i32
   %unitMask = arith.subi %unit, %c1 : i32
+  %isLeader = arith.cmpi eq, %lane, %c0 : i32
 
-  %found:8 = scf.while (%go = %true, %p = %c0, %b = %c0, %n = %c0, %d = %false, %x0 = %c0, %x1 = %c0, %x2 = %c0, %x3 = %c0)
-      : (i1, i32, i32, i32, i1, i32, i32, i32, i32) -> (i32, i32, i32, i1, i32, i32, i32, i32) {
-    scf.condition(%go) %p, %b, %n, %d, %x0, %x1, %x2, %x3 : i32, i32, i32, i1, i32, i32, i32, i32
+  %found:9 = scf.while (%go = %true, %p = %c0, %b = %c0, %n = %c0, %d = %false, %l = %false, %x0 = %c0, %x1 = %c0, %x2 = %c0, %x3 = %c0)
+      : (i1, i32, i32, i32, i1, i1, i32, i32, i32, i32) -> (i32, i32, i32, i1, i1, i32, i32, i32, i32) {
+    scf.condition(%go) %p, %b, %n, %d, %l, %x0, %x1, %x2, %x3 : i32, i32, i32, i1, i1, i32, i32, i32, i32
   } do {
-  ^bb0(%p: i32, %b: i32, %n: i32, %d: i1, %x0: i32, %x1: i32, %x2: i32, %x3: i32):
-    %seen = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %epochAt : (i64) -> i32
+  ^bb0(%p: i32, %b: i32, %n: i32, %d: i1, %l: i1, %x0: i32, %x1: i32, %x2: i32, %x3: i32):
+    %seen = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %epochAt : (i64) -> i32
+    %ends = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.gpu.global.b64 $0, [$1];", "=l,l,~{memory}" %endsAt : (i64) -> i64
+    %over = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %passedAt : (i64) -> i32
+    %look = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %pollerAt : (i64) -> i32
     %leaves = arith.cmpi ne, %seen, %epoch : i32
-    %next:9 = scf.if %leaves -> (i1, i32, i32, i32, i1, i32, i32, i32, i32) {
-      scf.yield %false, %c0, %c0, %c0, %false, %c0, %c0, %c0, %c0 : i1, i32, i32, i32, i1, i32, i32, i32, i32
+    %next:10 = scf.if %leaves -> (i1, i32, i32, i32, i1, i1, i32, i32, i32, i32) {
+      scf.yield %false, %c0, %c0, %c0, %false, %false, %c0, %c0, %c0, %c0 : i1, i32, i32, i32, i1, i1, i32, i32, i32, i32
     } else {
-      // The head before the tail: so it cannot be found ahead, unless the lines were claimed before they were mirrored.
-      %head = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %headAt : (i64) -> i32
-      %mirrored = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %tailAt : (i64) -> i32
-      %ahead = arith.subi %mirrored, %head : i32
-      %some = arith.cmpi sgt, %ahead, %c0 : i32
+      %head = arith.trunci %ends : i64 to i32
+      %tail64 = arith.shrui %ends, %w32 : i64
+      %known = arith.trunci %tail64 : i64 to i32
+      %some = arith.cmpi ne, %known, %head : i32
       %mine = arith.andi %some, %isRing : i1
       %waiting = nvvm.vote.sync ballot %all, %mine -> i32
       %nothing = arith.cmpi eq, %waiting, %c0 : i32
-      // Nobody knows of work. One worker asks the host; the others wait for what it finds.
-      %news:8 = scf.if %nothing -> (i32, i32, i1, i32, i32, i32, i32, i1) {
-        %isFirst = arith.cmpi eq, %lane, %c0 : i32
-        %taken = scf.if %isFirst -> (i32) {
-          %look = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %pollerAt : (i64) -> i32
+      // Nobody knows of work. One worker asks the host; the others wait for what it finds. As long as all rings are
+      // empty and one worker polls, nobody else moves their ends, so that it may claim without asking.
+      %news:9 = scf.if %nothing -> (i32, i32, i1, i32, i32, i32, i32, i1, i1) {
+        %taken = scf.if %isLeader -> (i32) {
           %free = arith.cmpi eq, %look, %c0 : i32
           %took = scf.if %free -> (i32) {
             %old = llvm.inline_asm has_side_effects asm_dialect = att "atom.acquire.gpu.global.cas.b32 $0, [$1], 0, 1;", "=r,l,~{memory}" %pollerAt : (i64) -> i32
@@ -108,10 +105,16 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
         }
         %others = nvvm.shfl.sync idx %all, %taken, %c0, %c31 : i32 -> i32
         %polls = arith.cmpi eq, %others, %c0 : i32
-        %polled:7 = scf.if %polls -> (i32, i32, i1, i32, i32, i32, i32) {
-          // The last poller may have left something: heads are read again, by then nobody else moves the tails.
-          %h = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %headAt : (i64) -> i32
-          %t = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %tailAt : (i64) -> i32
+        %polled:8 = scf.if %polls -> (i32, i32, i1, i32, i32, i32, i32, i1) {
+          // The last one that polled may have left something.
+          %again64 = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.gpu.global.b64 $0, [$1];", "=l,l,~{memory}" %endsAt : (i64) -> i64
+          %h = arith.trunci %again64 : i64 to i32
+          %t64 = arith.shrui %again64, %w32 : i64
+          %t = arith.trunci %t64 : i64 to i32
+          %left = arith.cmpi ne, %h, %t : i32
+          %leftHere = arith.andi %left, %isRing : i1
+          %leftOver = nvvm.vote.sync ballot %all, %leftHere -> i32
+          %isEmpty = arith.cmpi eq, %leftOver, %c0 : i32
           %fetchHead = nvvm.shfl.sync idx %all, %h, %fetchRing, %c31 : i32 -> i32
           %place = arith.andi %fetchHead, %mask : i32
           %line = arith.addi %firstFetched, %place : i32
@@ -123,7 +126,7 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
           %lap0 = arith.shrui %fetchHead, %log2 : i32
           %lap1 = arith.addi %lap0, %c1 : i32
           %tag = arith.andi %lap1, %tagMask : i32
-          %heard:7 = scf.while (%again = %true, %tail = %t, %hasLine = %false, %leave = %epoch, %q0 = %c0, %q1 = %c0, %q2 = %c0, %q3 = %c0)
+          %heard:7 = scf.while (%again = %isEmpty, %tail = %t, %hasLine = %false, %leave = %epoch, %q0 = %c0, %q1 = %c0, %q2 = %c0, %q3 = %c0)
               : (i1, i32, i1, i32, i32, i32, i32, i32) -> (i32, i1, i32, i32, i32, i32, i32) {
             scf.condition(%again) %tail, %hasLine, %leave, %q0, %q1, %q2, %q3 : i32, i1, i32, i32, i32, i32, i32
           } do {
@@ -133,16 +136,12 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
             %r1 = llvm.extractvalue %r[1] : !llvm.struct<(i32, i32, i32, i32)>
             %r2 = llvm.extractvalue %r[2] : !llvm.struct<(i32, i32, i32, i32)>
             %r3 = llvm.extractvalue %r[3] : !llvm.struct<(i32, i32, i32, i32)>
-            %isAlive = arith.cmpi eq, %lane, %c31 : i32
-            scf.if %isAlive {
-              llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u32 [$0], 1;", "l,~{memory}" %heartbeatAt : (i64) -> ()
-            }
             // The tags of the fetched lines.
             %got = arith.andi %r3, %tagMask : i32
             %fits0 = arith.cmpi eq, %got, %tag : i32
             %fits = arith.andi %fits0, %isFetcher : i1
             %arrived = nvvm.vote.sync ballot %all, %fits -> i32
-            %shift0 = arith.muli %ring, %c4 : i32
+            %shift0 = arith.shli %ring, %c2 : i32
             %shift = arith.addi %shift0, %c4 : i32
             %quads0 = arith.shrui %arrived, %shift : i32
             %quads = arith.andi %quads0, %c15 : i32
@@ -162,46 +161,53 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
             %s2 = arith.select %is2, %t2, %s3 : i32
             %s1 = arith.select %is1, %t1, %s2 : i32
             %said = arith.select %is0, %t0, %s1 : i32
-            // A line that has arrived counts, although its tail has not.
+            // A line that has arrived counts, although its tail has not. The tail that was read may even lie behind the
+            // head, when a line was claimed like that.
             %more0 = arith.subi %said, %h : i32
-            %isBehind0 = arith.cmpi sle, %more0, %c0 : i32
-            %isBehind = arith.andi %isBehind0, %whole : i1
+            %isBehind = arith.cmpi sle, %more0, %c0 : i32
             %one = arith.addi %h, %c1 : i32
-            %newTail = arith.select %isBehind, %one, %said : i32
-            %more = arith.subi %newTail, %h : i32
-            %isMore = arith.cmpi sgt, %more, %c0 : i32
+            %atLeast = arith.select %whole, %one, %h : i32
+            %newTail = arith.select %isBehind, %atLeast, %said : i32
+            %isMore = arith.cmpi ne, %newTail, %h : i32
             %isNews = arith.andi %isMore, %isRing : i1
             %anyNews = nvvm.vote.sync ballot %all, %isNews -> i32
             %silent = arith.cmpi eq, %anyNews, %c0 : i32
             %stays = arith.cmpi eq, %e, %epoch : i32
             %on = arith.andi %silent, %stays : i1
+            %beats = arith.andi %on, %isLeader : i1
+            scf.if %beats {
+              llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u32 [$0], 1;", "l,~{memory}" %heartbeatAt : (i64) -> ()
+            }
             scf.yield %on, %newTail, %whole, %e, %r0, %r1, %r2, %r3 : i1, i32, i1, i32, i32, i32, i32, i32
           }
-          %isLeader = arith.cmpi eq, %lane, %c0 : i32
           %departs = arith.cmpi ne, %heard#2, %epoch : i32
           %tellsEpoch = arith.andi %departs, %isLeader : i1
           scf.if %tellsEpoch {
-            llvm.inline_asm has_side_effects asm_dialect = att "st.release.gpu.global.b32 [$0], $1;", "l,r,~{memory}" %epochAt, %heard#2 : (i64, i32) -> ()
+            llvm.inline_asm has_side_effects asm_dialect = att "st.relaxed.gpu.global.b32 [$0], $1;", "l,r,~{memory}" %epochAt, %heard#2 : (i64, i32) -> ()
           }
-          scf.yield %h, %heard#0, %heard#1, %heard#3, %heard#4, %heard#5, %heard#6 : i32, i32, i1, i32, i32, i32, i32
+          scf.yield %h, %heard#0, %heard#1, %heard#3, %heard#4, %heard#5, %heard#6, %isEmpty : i32, i32, i1, i32, i32, i32, i32, i1
         } else {
-          %ns = arith.constant 64 : i32
+          %ns = arith.constant 20 : i32
           llvm.inline_asm has_side_effects asm_dialect = att "nanosleep.u32 $0;", "r" %ns : (i32) -> ()
-          scf.yield %head, %head, %false, %c0, %c0, %c0, %c0 : i32, i32, i1, i32, i32, i32, i32
+          scf.yield %head, %head, %false, %c0, %c0, %c0, %c0, %false : i32, i32, i1, i32, i32, i32, i32, i1
         }
-        scf.yield %polled#0, %polled#1, %polled#2, %polled#3, %polled#4, %polled#5, %polled#6, %polls : i32, i32, i1, i32, i32, i32, i32, i1
+        scf.yield %polled#0, %polled#1, %polled#2, %polled#3, %polled#4, %polled#5, %polled#6, %polls, %polled#7 : i32, i32, i1, i32, i32, i32, i32, i1, i1
       } else {
-        scf.yield %head, %mirrored, %false, %c0, %c0, %c0, %c0, %false : i32, i32, i1, i32, i32, i32, i32, i1
+        scf.yield %head, %known, %false, %c0, %c0, %c0, %c0, %false, %false : i32, i32, i1, i32, i32, i32, i32, i1, i1
       }
+      %alone = arith.andi %news#7, %news#8 : i1
+      // What others left while this one became the one to poll is not its own: it lets go, and looks again.
+      %mayClaim0 = arith.xori %news#7, %true : i1
+      %mayClaim = arith.ori %mayClaim0, %alone : i1
 
       // Which ring: the most urgent one that has work, but first the least urgent one that was passed over too often.
       %left = arith.subi %news#1, %news#0 : i32
-      %has = arith.cmpi sgt, %left, %c0 : i32
-      %hasWork = arith.andi %has, %isRing : i1
+      %has0 = arith.cmpi ne, %left, %c0 : i32
+      %has1 = arith.andi %has0, %isRing : i1
+      %hasWork = arith.andi %has1, %mayClaim : i1
       %candidates = nvvm.vote.sync ballot %all, %hasWork -> i32
       %isWork = arith.cmpi ne, %candidates, %c0 : i32
       %claim:4 = scf.if %isWork -> (i1, i32, i32, i32) {
-        %over = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %passedAt : (i64) -> i32
         %old0 = arith.cmpi uge, %over, %age : i32
         %isOld = arith.andi %old0, %hasWork : i1
         %starved = nvvm.vote.sync ballot %all, %isOld -> i32
@@ -219,25 +225,48 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
         %fair = arith.minui %fair1, %left : i32
         %count = arith.minui %fair, %toEnd : i32
         %end = arith.addi %news#0, %count : i32
-        %won = scf.if %isPick -> (i32) {
-          %before = llvm.inline_asm has_side_effects asm_dialect = att "atom.acq_rel.gpu.global.cas.b32 $0, [$1], $2, $3;", "=r,l,r,r,~{memory}" %headAt, %news#0, %end : (i64, i32, i32) -> i32
-          %same = arith.cmpi eq, %before, %news#0 : i32
-          %yes = arith.extui %same : i1 to i32
-          scf.if %same {
-            llvm.inline_asm has_side_effects asm_dialect = att "st.relaxed.gpu.global.b32 [$0], $1;", "l,r,~{memory}" %passedAt, %c0 : (i64, i32) -> ()
-            llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u32 [$0], 1;", "l,~{memory}" %claimsAt : (i64) -> ()
-            llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u32 [$0], $1;", "l,r,~{memory}" %claimedAt, %count : (i64, i32) -> ()
-            %jumps = arith.cmpi ne, %pick, %first : i32
-            scf.if %jumps {
-              llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u32 [$0], 1;", "l,~{memory}" %agedAt : (i64) -> ()
-            }
+        %tailHigh0 = arith.extui %news#1 : i32 to i64
+        %tailHigh = arith.shli %tailHigh0, %w32 : i64
+        %end64 = arith.extui %end : i32 to i64
+        %after = arith.ori %tailHigh, %end64 : i64
+        %before64 = arith.extui %news#0 : i32 to i64
+        %before = arith.ori %tailHigh, %before64 : i64
+        %won = scf.if %alone -> (i32) {
+          // The heads and tails of all rings with news, each in one store.
+          %mineAfter = arith.select %isPick, %after, %before : i64
+          scf.if %hasWork {
+            llvm.inline_asm has_side_effects asm_dialect = att "st.relaxed.gpu.global.b64 [$0], $1;", "l,l,~{memory}" %endsAt, %mineAfter : (i64, i64) -> ()
           }
-          scf.yield %yes : i32
+          scf.yield %c1 : i32
         } else {
-          scf.yield %c0 : i32
+          %swapped = scf.if %isPick -> (i32) {
+            %old = llvm.inline_asm has_side_effects asm_dialect = att "atom.acq_rel.gpu.global.cas.b64 $0, [$1], $2, $3;", "=l,l,l,l,~{memory}" %endsAt, %before, %after : (i64, i64, i64) -> i64
+            %same = arith.cmpi eq, %old, %before : i64
+            %yes = arith.extui %same : i1 to i32
+            scf.yield %yes : i32
+          } else {
+            scf.yield %c0 : i32
+          }
+          %ok = nvvm.shfl.sync idx %all, %swapped, %pick, %c31 : i32 -> i32
+          scf.yield %ok : i32
         }
-        %ok = nvvm.shfl.sync idx %all, %won, %pick, %c31 : i32 -> i32
-        %isMine = arith.cmpi ne, %ok, %c0 : i32
+        %isMine = arith.cmpi ne, %won, %c0 : i32
+        %counts = arith.andi %isMine, %isPick : i1
+        scf.if %counts {
+          %count64 = arith.extui %count : i32 to i64
+          %high = arith.shli %count64, %w32 : i64
+          %w1 = arith.constant 1 : i64
+          %both = arith.ori %high, %w1 : i64
+          llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u64 [$0], $1;", "l,l,~{memory}" %claimsAt, %both : (i64, i64) -> ()
+          %wasPassed = arith.cmpi ne, %over, %c0 : i32
+          scf.if %wasPassed {
+            llvm.inline_asm has_side_effects asm_dialect = att "st.relaxed.gpu.global.b32 [$0], $1;", "l,r,~{memory}" %passedAt, %c0 : (i64, i32) -> ()
+          }
+          %jumps = arith.cmpi ne, %pick, %first : i32
+          scf.if %jumps {
+            llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u32 [$0], 1;", "l,~{memory}" %agedAt : (i64) -> ()
+          }
+        }
         // Rings that have work and were passed over.
         %isLess = arith.cmpi ugt, %lane, %pick : i32
         %isPassed0 = arith.andi %isLess, %hasWork : i1
@@ -251,29 +280,39 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
       } else {
         scf.yield %false, %c0, %c0, %c0 : i1, i32, i32, i32
       }
-      // A line that was fetched is the first of its ring; it may be that its quads had not all arrived.
+      // A line that was fetched is the first of its ring.
       %lineFlag = arith.extui %news#2 : i1 to i32
       %flagOf = nvvm.shfl.sync idx %all, %lineFlag, %claim#1, %c31 : i32 -> i32
       %isLine = arith.cmpi ne, %flagOf, %c0 : i32
       %isDirect = arith.andi %isLine, %claim#0 : i1
-      // Whoever polled tells the others what else there is, and lets another poll. The claim came first, so that a
-      // single slot is not fought over.
-      scf.if %news#7 {
-        scf.if %hasWork {
-          llvm.inline_asm has_side_effects asm_dialect = att "st.release.gpu.global.b32 [$0], $1;", "l,r,~{memory}" %tailAt, %news#1 : (i64, i32) -> ()
-        }
+      %goes = arith.xori %claim#0, %true : i1
+      // Without work there is nothing to wait for.
+      %letsGo = arith.andi %goes, %news#7 : i1
+      scf.if %letsGo {
         nvvm.bar.warp.sync %all : i32
-        %gives = arith.cmpi eq, %lane, %c0 : i32
-        scf.if %gives {
+        scf.if %isLeader {
           llvm.inline_asm has_side_effects asm_dialect = att "st.release.gpu.global.b32 [$0], $1;", "l,r,~{memory}" %pollerAt, %c0 : (i64, i32) -> ()
         }
       }
-      %goes = arith.xori %claim#0, %true : i1
-      scf.yield %goes, %claim#1, %claim#2, %claim#3, %isDirect, %news#3, %news#4, %news#5, %news#6 : i1, i32, i32, i32, i1, i32, i32, i32, i32
+      scf.yield %goes, %claim#1, %claim#2, %claim#3, %isDirect, %news#7, %news#3, %news#4, %news#5, %news#6 : i1, i32, i32, i32, i1, i1, i32, i32, i32, i32
     }
-    scf.yield %next#0, %next#1, %next#2, %next#3, %next#4, %next#5, %next#6, %next#7, %next#8 : i1, i32, i32, i32, i1, i32, i32, i32, i32
+    scf.yield %next#0, %next#1, %next#2, %next#3, %next#4, %next#5, %next#6, %next#7, %next#8, %next#9 : i1, i32, i32, i32, i1, i1, i32, i32, i32, i32
   }
-  return %found#0, %found#1, %found#2, %found#3, %found#4, %found#5, %found#6, %found#7 : i32, i32, i32, i1, i32, i32, i32, i32
+  return %found#0, %found#1, %found#2, %found#3, %found#4, %found#5, %found#6, %found#7, %found#8 : i32, i32, i32, i1, i1, i32, i32, i32, i32
+}
+
+// Lets another worker poll; what this one has stored for the rings is seen by it.
+func.func @release(%state: i64, %lane: i32) {
+  %c0 = arith.constant 0 : i32
+  %all = arith.constant -1 : i32
+  %toPoller = arith.constant 256 : i64
+  %pollerAt = arith.addi %state, %toPoller : i64
+  %isLeader = arith.cmpi eq, %lane, %c0 : i32
+  nvvm.bar.warp.sync %all : i32
+  scf.if %isLeader {
+    llvm.inline_asm has_side_effects asm_dialect = att "st.release.gpu.global.b32 [$0], $1;", "l,r,~{memory}" %pollerAt, %c0 : (i64, i32) -> ()
+  }
+  return
 }
 
 // Quads of the lines %first to %count of a claim, asked for side by side and put into the tile once they are there. A
@@ -398,7 +437,7 @@ func.func @complete(%faults: i64, %statuses: i64, %state: i64, %log2: i32, %ring
   %none = arith.constant -1 : i64
   %w4 = arith.constant 4 : i64
   %w8 = arith.constant 8 : i64
-  %toFaults = arith.constant 424 : i64
+  %toFaults = arith.constant 428 : i64
   %size = arith.shli %c1, %log2 : i32
   %mask = arith.subi %size, %c1 : i32
   %base = arith.shli %ring, %log2 : i32

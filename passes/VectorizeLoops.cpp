@@ -62,16 +62,27 @@ static StringRef planLoop(scf::ParallelOp loop, Plan &plan) {
       !matchPattern(loop.getStep()[0], m_One()))
     return "loop does not run from 0 in steps of 1";
   Value iv = loop.getInductionVars()[0];
-  llvm::SmallDenseSet<Value> written, around;
+  unsigned bits = 0;
+  bool computes = false;
+  // Memrefs that are read and written at the iteration's own place, and those that are elsewhere.
+  llvm::SmallDenseSet<Value> read, written, around, ahead;
   auto access = [&](Value memref, ValueRange indices) {
-    auto view = sourceOf(memref).getDefiningOp<ViewOp>();
+    Value source = sourceOf(memref);
+    auto view = source.getDefiningOp<ViewOp>();
+    auto local = source.getDefiningOp<memref::AllocaOp>();
     Type element = cast<MemRefType>(memref.getType()).getElementType();
-    if (!view || indices.size() != 1 || splitOffset(indices[0]).first != iv || !element.isIntOrFloat())
+    if (!(view || (local && loop.isDefinedOutsideOfLoop(source))) || indices.size() != 1 ||
+        splitOffset(indices[0]).first != iv || !element.isIntOrFloat())
       return false;
-    unsigned bits = element.getIntOrFloatBitWidth();
-    if (bits < 16 || (plan.width != 0 && plan.width != accessBytes * 8 / bits))
+    unsigned size = element.getIntOrFloatBitWidth();
+    // Of local memory a warp gets 128 bytes at once, also in words.
+    if (size < 8 || (bits != 0 && bits != size) || (local && size >= 32))
       return false;
+    bits = size;
     plan.width = accessBytes * 8 / bits;
+    // Local memory is aligned.
+    if (!view)
+      return true;
     auto facts = view->getAttrOfType<FactsAttr>("mk.facts");
     if (Value offset = view.getOffset(); offset && !(facts && facts.getAligned() % plan.width == 0))
       plan.offsets.insert(offset);
@@ -81,32 +92,41 @@ static StringRef planLoop(scf::ParallelOp loop, Plan &plan) {
     bool fits = false;
     if (auto load = dyn_cast<memref::LoadOp>(op)) {
       fits = access(load.getMemRef(), load.getIndices());
-      if (fits && load.getIndices()[0] != iv)
-        around.insert(sourceOf(load.getMemRef()));
+      (load.getIndices()[0] == iv ? read : around).insert(sourceOf(load.getMemRef()));
     } else if (auto store = dyn_cast<memref::StoreOp>(op)) {
-      fits = store.getValue() != iv && access(store.getMemRef(), store.getIndices()) && store.getIndices()[0] == iv;
-      written.insert(sourceOf(store.getMemRef()));
+      fits = store.getValue() != iv && access(store.getMemRef(), store.getIndices()) &&
+             splitOffset(store.getIndices()[0]).second % plan.width == 0;
+      (store.getIndices()[0] == iv ? written : ahead).insert(sourceOf(store.getMemRef()));
     } else if (auto atomic = dyn_cast<memref::AtomicRMWOp>(op)) {
       fits = atomic->use_empty() && loop.isDefinedOutsideOfLoop(atomic.getMemref()) &&
              !llvm::is_contained(op.getOperands(), iv);
     } else if (isNeighbour(&op, iv)) {
-      fits = llvm::all_of(op.getUsers(),
-                          [&](Operation *user) { return isa<memref::LoadOp>(user) || isNeighbour(user, iv); });
+      fits = llvm::all_of(op.getUsers(), [&](Operation *user) {
+        auto store = dyn_cast<memref::StoreOp>(user);
+        return isa<memref::LoadOp>(user) || isNeighbour(user, iv) || (store && store.getValue() != op.getResult(0));
+      });
     } else {
+      computes = true;
       fits = OpTrait::hasElementwiseMappableTraits(&op) && isPure(&op) && !llvm::is_contained(op.getOperands(), iv) &&
              llvm::all_of(op.getResultTypes(), [](Type type) { return type.isIntOrIndexOrFloat(); });
     }
     if (!fits) {
       LDBG() << "does not fit: " << op;
       return isa<memref::LoadOp, memref::StoreOp>(op)
-                 ? "iterations access other elements than their own, of different sizes, or of less than 16 bits"
+                 ? "iterations access other elements than their own, of different sizes, or of less than 8 bits"
                  : "operation is not elementwise, or uses the index";
     }
   }
-  if (llvm::any_of(around, [&](Value memref) { return written.contains(memref); }))
+  auto overlap = [](const auto &lhs, const auto &rhs) {
+    return llvm::any_of(lhs, [&](Value memref) { return rhs.contains(memref); });
+  };
+  if (overlap(around, written) || overlap(around, ahead) || overlap(read, ahead))
     return "iterations read what others write";
   if (plan.width == 0)
     return "loop accesses no memory";
+  // A GPU has no instructions for vectors of bytes.
+  if (bits < 16 && computes)
+    return "loop computes with bytes";
   Value end = loop.getUpperBound()[0];
   if (std::optional<int64_t> known = getConstantIntValue(end))
     plan.isWhole = *known % plan.width == 0;
@@ -130,14 +150,15 @@ static void cloneAsVectors(ImplicitLocOpBuilder &b, scf::ParallelOp loop, unsign
     return splat;
   };
   auto aligned = b.getI64IntegerAttr(accessBytes);
+  auto placeAt = [&](int64_t distance) -> Value {
+    return distance == 0 ? at : arith::AddIOp::create(b, at, arith::ConstantIndexOp::create(b, distance)).getResult();
+  };
   // What was read since something was written. Neighbours share it.
   llvm::SmallDenseMap<std::pair<Value, int64_t>, Value> chunks;
   auto chunkOf = [&](memref::LoadOp load, int64_t number) {
     Value &chunk = chunks[{load.getMemRef(), number}];
     if (!chunk) {
-      Value first = at;
-      if (number != 0)
-        first = arith::AddIOp::create(b, at, arith::ConstantIndexOp::create(b, number * width));
+      Value first = placeAt(number * width);
       auto wide = vector::LoadOp::create(b, typeOf(load.getType()), load.getMemRef(), first);
       wide->setAttr("alignment", aligned);
       chunk = wide;
@@ -155,7 +176,8 @@ static void cloneAsVectors(ImplicitLocOpBuilder &b, scf::ParallelOp loop, unsign
       }
       vectors.map(load.getResult(), elements);
     } else if (auto store = dyn_cast<memref::StoreOp>(op)) {
-      auto wide = vector::StoreOp::create(b, vectorOf(store.getValue()), store.getMemRef(), ValueRange{at});
+      int64_t distance = splitOffset(store.getIndices()[0]).second;
+      auto wide = vector::StoreOp::create(b, vectorOf(store.getValue()), store.getMemRef(), placeAt(distance));
       wide->setAttr("alignment", aligned);
       chunks.clear();
     } else if (isa<memref::AtomicRMWOp>(op)) {

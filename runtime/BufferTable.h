@@ -40,6 +40,9 @@ public:
   /// The device address of 'bytes' bytes from 'offset' on. NotFound for no such buffer, InvalidArgument beyond its end.
   Expected<uint64_t> locate(BufferHandle buffer, uint64_t offset, uint64_t bytes) const;
 
+  /// Dispatcher: takes a retired buffer from rows(), so that no window is found to hold any more; the device still has
+  /// it.
+  void hide(BufferHandle buffer) { mirrored[buffer] = {}; }
   /// Dispatcher: frees a retired buffer.
   void free(BufferHandle buffer);
   /// Dispatcher: brings the table on the device and rows() up to date.

@@ -277,6 +277,10 @@ std::vector<WorkList> Dispatcher::workLists(std::span<Variant *const> variants) 
   return lists;
 }
 
+/// CTAs of a batch kernel for each that can run at once: those that wait take the places of those that are done first,
+/// where a fixed share of the items would leave some idle at the end. Each has a start, which with few items shows.
+static constexpr uint64_t turns = 8;
+
 /// The policy sizes the whole batch; a launch takes as much of that as it has work items for and as the kernel can use.
 void Dispatcher::size(Launch &launch, const WorkList &list, const BatchResult &result) const {
   const LaunchRecommendation &recommendation = result.recommendation;
@@ -287,7 +291,11 @@ void Dispatcher::size(Launch &launch, const WorkList &list, const BatchResult &r
   uint64_t covering = (launch.params.items + itemsEach - 1) / itemsEach;
   uint64_t fitting =
       uint64_t(list.kernel->concurrentWorkgroups) * (device.info().maxWorkgroupSize / launch.workgroupSize);
-  launch.workgroups = uint32_t(std::min({recommended, covering, fitting}));
+  uint64_t used = std::min(recommended, fitting);
+  bool isLimited = recommended < result.request.requestedWorkerGroups;
+  if (list.tier != Tier::Interpreter && !lanes && !isLimited)
+    used = std::min<uint64_t>(used * turns, device.info().maxWorkgroups);
+  launch.workgroups = uint32_t(std::min(covering, used));
 }
 
 Expected<void> Dispatcher::run(std::span<const abi::Slot> slots, std::span<const WorkList> lists, BatchResult &result) {

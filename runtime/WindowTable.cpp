@@ -166,6 +166,12 @@ CodeUnit *WindowTable::find(std::span<const abi::Slot> slots, const uint16_t *op
     if (auto it = byKey.find(keyBytes()); it != byKey.end()) {
       lastUnit = it->second;
     } else {
+      if (door) {
+        uint64_t hash = std::hash<std::string_view>()(keyBytes());
+        door->add(hash, 1, now);
+        if (door->estimate(hash, now) < 1.5)
+          return nullptr;
+      }
       if (all.size() >= capacity && !makeRoom(ticket, now))
         return nullptr;
       all.push_back(makeUnit(slots, opcodes));

@@ -16,6 +16,8 @@
 
 #include "CodeUnit.h"
 #include "IsaLayout.h"
+#include "telemetry/CountMinSketch.h"
+#include <optional>
 #include <unordered_map>
 
 namespace mk {
@@ -26,6 +28,10 @@ public:
   /// The most arguments that a signature may have. A window with more stays with the interpreter: a kernel with so many
   /// parameters gains little, and they would all have to be compared with each other.
   static constexpr uint32_t MaxArgs = 64;
+
+  /// Lets a kind in only when it comes for the second time, as a sketch sees it, so that kinds that come once and never
+  /// again do not drive out those that come often.
+  void keepDoor() { door.emplace(*SketchShape::create(4, 1024), halfLife); }
 
   /// Tracks at most 'capacity' kinds.
   WindowTable(const Isa &isa, const IsaLayout &layout, uint32_t capacity, double halfLife)
@@ -69,6 +75,7 @@ private:
   CodeUnit *lastUnit = nullptr;
   /// A batch in which no room could be made: trying again for each of its windows would be in vain.
   Ticket fullTicket = 0;
+  std::optional<DecayingSketch> door;
 };
 
 } // namespace mk

@@ -150,6 +150,9 @@ abi::Slot slot(uint32_t opcode, std::initializer_list<uint32_t> args) {
   std::copy(args.begin(), args.end(), made.args);
   return made;
 }
+/// Parts of the floats that a publisher of windows has: more than it has windows pending.
+constexpr uint32_t Regions = 2048;
+
 uint32_t bits(float value) {
   uint32_t word;
   std::memcpy(&word, &value, 4);
@@ -204,9 +207,12 @@ void benchPingPong(const std::string &deviceId) {
 }
 
 void benchLatency(ResidentEngine &engine, BufferHandle floats, BufferHandle counts) {
-  auto measure = [&](const char *what, const std::vector<abi::Slot> &slots, int rounds) {
+  auto measure = [&](const char *what, const std::vector<abi::Slot> &slots, int rounds, double apart = 0) {
     std::vector<double> samples;
     for (int i = 0; i < rounds; ++i) {
+      // Until whoever answered last has nothing left to do.
+      for (auto until = Clock::now(); apart && micros(Clock::now() - until) < apart;)
+        ;
       auto begin = Clock::now();
       PublishTicket ticket = check(engine.publish(slots));
       check(engine.wait(ticket));
@@ -215,9 +221,12 @@ void benchLatency(ResidentEngine &engine, BufferHandle floats, BufferHandle coun
     }
     printRow(what, samples);
   };
-  measure("one lane slot that does nothing", {slot(64, {0})}, 30000);
-  measure("one lane slot with an atomic addition", {slot(65, {counts, 0, 1})}, 30000);
-  measure("one block slot, 256 floats", {slot(70, {floats, 0, 256, bits(1)})}, 20000);
+  measure("one lane slot that does nothing, 20 us apart", {slot(64, {0})}, 30000, 20);
+  measure("one lane slot with an atomic addition, 20 us apart", {slot(65, {counts, 0, 1})}, 30000, 20);
+  measure("one block slot, 256 floats, 20 us apart", {slot(70, {floats, 0, 256, bits(1)})}, 20000, 20);
+  measure("one lane slot that does nothing, one after the other", {slot(64, {0})}, 30000);
+  measure("one lane slot, atomic addition, one after the other", {slot(65, {counts, 0, 1})}, 30000);
+  measure("one block slot, 256 floats, one after the other", {slot(70, {floats, 0, 256, bits(1)})}, 20000);
   measure("256 lane slots", std::vector<abi::Slot>(256, slot(64, {0})), 10000);
   measure("one window of seven, 256 floats", chain(floats, 0, 256), 10000);
 }
@@ -343,6 +352,7 @@ void benchMixed(ResidentEngine &engine, BufferHandle floats, BufferHandle counts
     threads.emplace_back([&, t] {
       std::mt19937 random(t);
       std::vector<PublishTicket> tickets;
+      uint32_t region = 0;
       auto collect = [&] {
         for (const PublishTicket &ticket : tickets)
           faultsSeen += check(engine.wait(ticket)).size();
@@ -363,7 +373,8 @@ void benchMixed(ResidentEngine &engine, BufferHandle floats, BufferHandle counts
             slots.push_back(slot(73, {counts, 3, 1}));
             ++sum;
           } else {
-            auto window = chain(floats, 1024 * t, 256);
+            // Nobody else has this part while the window runs.
+            auto window = chain(floats, 256 * (Regions * t + region++ % Regions), 256);
             slots.insert(slots.end(), window.begin(), window.end());
           }
         }
@@ -395,10 +406,16 @@ void benchMixed(ResidentEngine &engine, BufferHandle floats, BufferHandle counts
   uint32_t after[2];
   check(engine.read(counts, 12, std::as_writable_bytes(std::span(after))));
   bool exact = after[0] - base[0] == uint32_t(sum) && after[1] == base[1] && faultsSeen == faultsExpected;
-  std::vector<float> results(256);
+  if (!exact)
+    std::printf("  sum %u, expected %u; word of faulted slots %u, expected %u\n", after[0] - base[0], uint32_t(sum),
+                after[1], base[1]);
+  std::vector<float> results(size_t(256) * Regions * 4);
   check(engine.read(floats, 0, std::as_writable_bytes(std::span(results))));
-  for (float value : results)
-    exact &= value == 1;
+  size_t wrong = size_t(std::count_if(results.begin(), results.end(), [](float value) { return value != 1; }));
+  if (wrong) {
+    std::printf("  %zu floats of windows are not 1\n", wrong);
+    exact = false;
+  }
   std::printf("  %.0f s: %llu slots (%.2f M/s), %llu swaps, %llu faults of %llu, sum %s\n", took,
               static_cast<unsigned long long>(slotsPublished), double(slotsPublished) / took * 1e-6,
               static_cast<unsigned long long>(swaps), static_cast<unsigned long long>(faultsSeen),
@@ -440,7 +457,7 @@ int main(int argc, char **argv) {
   {
     auto engine = check(openResidentEngine(isa, "mk-resident.mlir", open));
     std::printf("device %s\n", engine->device().description.c_str());
-    BufferHandle floats = check(engine->allocate(ElementType::F32, 65536));
+    BufferHandle floats = check(engine->allocate(ElementType::F32, 256 * Regions * 4));
     BufferHandle counts = check(engine->allocate(ElementType::I32, 64));
     std::printf("\nlatency, publish to done, nothing else running\n");
     benchLatency(*engine, floats, counts);
@@ -452,11 +469,13 @@ int main(int argc, char **argv) {
   open.promote = true;
   open.swapInterval = 0.02;
   auto engine = check(openResidentEngine(isa, "mk-resident.mlir", open));
-  BufferHandle floats = check(engine->allocate(ElementType::F32, 65536));
+  BufferHandle floats = check(engine->allocate(ElementType::F32, 256 * Regions * 4));
   BufferHandle counts = check(engine->allocate(ElementType::I32, 64));
   std::printf("\npromotions without end\n");
   benchPromotions(*engine, floats, counts);
   std::printf("\neverything at once\n");
+  std::vector<float> ones(size_t(256) * Regions * 4, 1);
+  check(engine->write(floats, 0, std::as_bytes(std::span(ones))));
   benchMixed(*engine, floats, counts, options.seconds);
   return 0;
 }

@@ -107,17 +107,20 @@ static llvm::Expected<std::pair<gpu::GPUModuleOp, NVVM::NVVMTargetAttr>> findGpu
   return llvm::createStringError("gpu.module has no #nvvm.target");
 }
 
-/// What NVPTX kernels gain from; docs/Targets.md has the comparison with LLVM's own pipelines. ptxas optimises once
+/// What batch kernels gain from; docs/Targets.md has the comparison with LLVM's own pipelines. ptxas optimises once
 /// more, and better where it finds less done.
-constexpr llvm::StringLiteral nvptxPasses =
+constexpr llvm::StringLiteral batchKernelPasses =
+    "function(infer-address-spaces,sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
+    "loop-mssa(loop-rotate,licm),separate-const-offset-from-gep,early-cse,loop-mssa(licm),simplifycfg)";
+
+/// Interpreters gain from cleaning up once more after the loops, and from pointers that are stepped: the operations of
+/// a window find in the cache what the one before has left there, so that loops wait for latency, not for bandwidth.
+/// ptxas unrolls them fourfold if they have such addresses. For batch kernels loop-reduce takes half as long again as
+/// all the rest, and they are no faster.
+constexpr llvm::StringLiteral interpreterPasses =
     "function(infer-address-spaces,sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
     "loop-mssa(loop-rotate,licm),instcombine<no-verify-fixpoint>,separate-const-offset-from-gep,early-cse,"
-    "loop-mssa(licm),simplifycfg)";
-
-/// What interpreters gain from besides: the operations of a window find in the cache what the one before has left
-/// there, so that loops wait for latency, not for bandwidth. ptxas unrolls them fourfold if their addresses are
-/// pointers that are stepped. For batch kernels this takes half as long again as all the rest, and they are no faster.
-constexpr llvm::StringLiteral interpreterPasses = "function(loop(loop-reduce))";
+    "loop-mssa(licm),simplifycfg,loop(loop-reduce))";
 
 /// Before all else where libdevice was linked: its functions ask with __nvvm_reflect how exact they shall be.
 constexpr llvm::StringLiteral libdevicePasses = "nvvm-reflect,always-inline,globaldce";
@@ -131,8 +134,8 @@ public:
 
   bool isGpu() const { return machine->getTargetTriple().isNVPTX(); }
   llvm::ModulePassManager parse(StringRef text);
-  llvm::ModulePassManager buildPasses(const llvm::Module &module);
-  void run(llvm::ModulePassManager passes, llvm::Module &module);
+  void run(llvm::ModulePassManager &passes, llvm::Module &module);
+  void optimize(llvm::Module &module);
   llvm::Error linkLibdevice(llvm::Module &module);
 
   std::unique_ptr<llvm::TargetMachine> machine;
@@ -147,6 +150,17 @@ public:
   llvm::CGSCCAnalysisManager sccs;
   llvm::ModuleAnalysisManager modules;
   llvm::PassBuilder builder;
+  /// The short pipelines. Those of LLVM are made anew for each module: their inliner runs once only.
+  llvm::ModulePassManager batchKernels, interpreters;
+
+  /// Passes that emit code, and where they write it.
+  struct Emitter {
+    SmallVector<char, 0> output;
+    llvm::raw_svector_ostream stream{output};
+    llvm::legacy::PassManager passes;
+  };
+  llvm::Expected<std::unique_ptr<Emitter>> makeEmitter();
+  std::unique_ptr<Emitter> emitter;
 };
 
 static llvm::PipelineTuningOptions hostTuning() {
@@ -162,6 +176,10 @@ TargetCompiler::Impl::Impl(std::unique_ptr<llvm::TargetMachine> targetMachine, u
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, sccs, modules);
+  if (isGpu()) {
+    batchKernels = parse(batchKernelPasses);
+    interpreters = parse(interpreterPasses);
+  }
 }
 
 llvm::ModulePassManager TargetCompiler::Impl::parse(StringRef text) {
@@ -177,23 +195,39 @@ static bool isInterpreter(const llvm::Module &module) {
   });
 }
 
-/// Made anew for each module: the inliner of LLVM's pipelines runs once only.
-llvm::ModulePassManager TargetCompiler::Impl::buildPasses(const llvm::Module &module) {
-  if (optLevel == 0)
-    return llvm::ModulePassManager();
-  if (isGpu() && optLevel < 3)
-    return parse(isInterpreter(module) ? (nvptxPasses + "," + interpreterPasses).str() : nvptxPasses.str());
-  const llvm::OptimizationLevel levels[] = {llvm::OptimizationLevel::O1, llvm::OptimizationLevel::O2,
-                                            llvm::OptimizationLevel::O3};
-  return builder.buildPerModuleDefaultPipeline(levels[std::min(optLevel, 3u) - 1]);
-}
-
-void TargetCompiler::Impl::run(llvm::ModulePassManager passes, llvm::Module &module) {
+void TargetCompiler::Impl::run(llvm::ModulePassManager &passes, llvm::Module &module) {
   passes.run(module, modules);
   loops.clear();
   functions.clear();
   sccs.clear();
   modules.clear();
+}
+
+void TargetCompiler::Impl::optimize(llvm::Module &module) {
+  if (optLevel == 0)
+    return;
+  if (isGpu() && optLevel < 3)
+    return run(isInterpreter(module) ? interpreters : batchKernels, module);
+  const llvm::OptimizationLevel levels[] = {llvm::OptimizationLevel::O1, llvm::OptimizationLevel::O2,
+                                            llvm::OptimizationLevel::O3};
+  llvm::ModulePassManager passes = builder.buildPerModuleDefaultPipeline(levels[std::min(optLevel, 3u) - 1]);
+  run(passes, module);
+}
+
+/// Whether the NVPTX printer will remember something of 'module'.
+static bool hasSharedVariables(const llvm::Module &module) {
+  return llvm::any_of(module.globals(), [](const llvm::GlobalVariable &variable) {
+    return variable.getAddressSpace() == unsigned(NVVM::NVVMMemorySpace::Shared);
+  });
+}
+
+llvm::Expected<std::unique_ptr<TargetCompiler::Impl::Emitter>> TargetCompiler::Impl::makeEmitter() {
+  auto made = std::make_unique<Emitter>();
+  auto type = isGpu() ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
+  if (machine->addPassesToEmitFile(made->passes, made->stream, nullptr, type))
+    return llvm::createStringError("the back end for " + machine->getTargetTriple().str() +
+                                   " cannot write machine code");
+  return made;
 }
 
 TargetCompiler::TargetCompiler(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
@@ -265,6 +299,7 @@ llvm::Expected<std::unique_ptr<llvm::Module>> TargetCompiler::translate(ModuleOp
     op = gpuModule;
   }
   if (impl->translated++ % modulesPerContext == 0) {
+    impl->emitter.reset();
     impl->context = std::make_unique<llvm::LLVMContext>();
     impl->context->setDiagnosticHandlerCallBack(
         [](const llvm::DiagnosticInfo *info, void *errors) {
@@ -320,7 +355,8 @@ llvm::Error TargetCompiler::Impl::linkLibdevice(llvm::Module &module) {
     return llvm::createStringError("code calls '" + missing->getName() + "', which '" + *path + "' does not have");
   // Denormal numbers are numbers, as in the opcodes of the host.
   module.addModuleFlag(llvm::Module::Override, "nvvm-reflect-ftz", uint32_t(0));
-  run(parse(libdevicePasses), module);
+  llvm::ModulePassManager passes = parse(libdevicePasses);
+  run(passes, module);
   return llvm::Error::success();
 }
 
@@ -328,25 +364,29 @@ llvm::Error TargetCompiler::optimize(llvm::Module &module) {
   if (impl->isGpu() && findMissingFunction(module))
     if (llvm::Error error = impl->linkLibdevice(module))
       return error;
-  impl->run(impl->buildPasses(module), module);
+  impl->optimize(module);
   return llvm::Error::success();
 }
 
 llvm::Expected<std::string> TargetCompiler::emit(llvm::Module &module) {
-  SmallVector<char, 0> output;
-  llvm::raw_svector_ostream stream(output);
-  // Not kept for the next module, although that would save a third of a millisecond: NVPTXAsmPrinter remembers the
-  // shared variables of functions by the addresses of these, also when they are gone.
-  llvm::legacy::PassManager codegen;
-  auto type = impl->isGpu() ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
-  if (impl->machine->addPassesToEmitFile(codegen, stream, nullptr, type))
-    return llvm::createStringError("the back end for " + impl->machine->getTargetTriple().str() +
-                                   " cannot write machine code");
+  // To make the passes takes a third of a millisecond. They are not kept once they have seen a shared variable:
+  // NVPTXAsmPrinter remembers those of a function by its address, also when it is gone.
+  const bool isKept = impl->isGpu() && !hasSharedVariables(module);
+  std::unique_ptr<Impl::Emitter> fresh;
+  std::unique_ptr<Impl::Emitter> &emitter = isKept ? impl->emitter : fresh;
+  if (!emitter) {
+    auto made = impl->makeEmitter();
+    if (!made)
+      return made.takeError();
+    emitter = std::move(*made);
+  }
   impl->errors.clear();
-  codegen.run(module);
+  emitter->passes.run(module);
+  std::string output(emitter->output.begin(), emitter->output.end());
+  emitter->output.clear();
   if (!impl->errors.empty())
     return llvm::createStringError("the back end failed: " + impl->errors);
-  return std::string(output.begin(), output.end());
+  return output;
 }
 
 llvm::Expected<std::string> TargetCompiler::compile(ModuleOp module) {

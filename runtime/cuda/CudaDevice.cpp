@@ -273,6 +273,16 @@ public:
   Expected<void> fill(uint64_t address, std::byte value, uint64_t bytes) override {
     if (bytes == 0)
       return {};
+    // The driver fills by a kernel, for which resident ones may leave no room; a copy needs none.
+    if (shared->isServing()) {
+      std::vector<std::byte> pattern(std::min<uint64_t>(bytes, 1 << 20), value);
+      for (uint64_t done = 0; done < bytes; done += pattern.size())
+        if (Expected<void> copied = copyToDevice(
+                address + done, std::span(pattern).first(std::min<uint64_t>(pattern.size(), bytes - done)));
+            !copied)
+          return copied;
+      return {};
+    }
     return onStream("cuMemsetD8Async", "filling " + std::to_string(bytes) + " bytes",
                     [&] { return api.memsetD8Async(address, static_cast<unsigned char>(value), bytes, stream); });
   }

@@ -73,7 +73,7 @@ bool HostServing::claim(const HostService &service, Claim &claim) const {
     uint32_t first = abi::PriorityLevels, starved = abi::PriorityLevels;
     for (uint32_t p = 0; p < abi::PriorityLevels; ++p) {
       // The head first: it never passes the tail that is read after it.
-      heads[p] = at(state.heads[p]).load(std::memory_order_acquire);
+      heads[p] = at(state.ends[p].head).load(std::memory_order_acquire);
       tails[p] = at(bell.tails[p]).load(std::memory_order_acquire);
       if (heads[p] == tails[p])
         continue;
@@ -93,7 +93,7 @@ bool HostServing::claim(const HostService &service, Claim &claim) const {
       count = std::clamp(waiting / uint32_t(threads.size() + 1), std::min(waiting, 32u), waiting);
       count = std::min(count, abi::RingTile - heads[p] % abi::RingTile);
     }
-    if (!at(state.heads[p]).compare_exchange_strong(heads[p], heads[p] + count, std::memory_order_acq_rel))
+    if (!at(state.ends[p].head).compare_exchange_strong(heads[p], heads[p] + count, std::memory_order_acq_rel))
       continue;
     at(state.passed[p]).store(0, std::memory_order_relaxed);
     for (uint32_t q = p + 1; q < abi::PriorityLevels; ++q)

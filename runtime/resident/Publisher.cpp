@@ -117,14 +117,85 @@ void Publisher::countHeat(std::span<const uint16_t> opcodes) {
   }
 }
 
+/// The common case: slots of one tenant and one ring that are in no window, and with which nothing is wrong. None if it
+/// is not that.
+std::optional<Publisher::Outcome> Publisher::publishAlike(std::span<const abi::Slot> slots, uint32_t priority,
+                                                          PublishTicket &ticket, uint32_t &blocked) {
+  if (slots.empty())
+    return std::nullopt;
+  const abi::Slot &model = slots.front();
+  if (model.tenant >= abi::MaxTenants)
+    return std::nullopt;
+  uint32_t rights = tenants.rights(model.tenant);
+  constexpr uint32_t needed = abi::RightExecute | abi::RightUserOpcodes;
+  if ((rights & needed) != needed)
+    return std::nullopt;
+  Route route = Route::Fence;
+  uint32_t lastOpcode = 0;
+  // Executions of opcodes, by runs; those that do not fit here are not the common case.
+  struct Run {
+    uint32_t dense, count;
+  };
+  Run runs[64];
+  size_t runCount = 0;
+  for (const abi::Slot &slot : slots) {
+    if (runCount != 0 && slot.opcode == lastOpcode) {
+      ++runs[runCount - 1].count;
+    } else {
+      uint32_t dense = layout.find(slot.opcode);
+      if (dense == IsaLayout::NoOpcode || slot.opcode >= abi::TenantOpcodeBase)
+        return std::nullopt;
+      const OpcodeLayout &op = layout[dense];
+      if (runCount == 0)
+        route = op.route;
+      if (op.route != route || route > Route::Block || op.emits || runCount == std::size(runs))
+        return std::nullopt;
+      // There may be windows in it.
+      if (finders && route == Route::Block && slots.size() > 1)
+        return std::nullopt;
+      runs[runCount++] = {dense, 1};
+      lastOpcode = slot.opcode;
+    }
+    if (slot.tenant != model.tenant || slot.order >= abi::PriorityLevels)
+      return std::nullopt;
+  }
+
+  Ring &ring = (*sets[size_t(route)])[priority];
+  std::lock_guard lock(ring.mutex);
+  if (slots.size() > ring.capacity())
+    return std::nullopt;
+  if (!ring.hasRoom(slots.size()))
+    return Outcome::NoRoom;
+  if (!tenants.take(model.tenant, slots.size())) {
+    blocked = model.tenant;
+    return Outcome::NoQuota;
+  }
+  ticket.lines[size_t(route)].begin = ring.next();
+  ring.writeAlone(slots, 0);
+  ticket.lines[size_t(route)].end = ring.next();
+  ring.ring();
+  for (size_t i = 0; i < runCount; ++i)
+    heat[runs[i].dense].fetch_add(runs[i].count, std::memory_order_relaxed);
+  return Outcome::Published;
+}
+
 Expected<Publisher::Outcome> Publisher::publish(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
                                                 uint32_t priority, PublishTicket &ticket, uint32_t &blocked,
                                                 std::optional<uint32_t> forced) {
+  if (indexes.empty())
+    if (std::optional<Outcome> outcome = publishAlike(slots, priority, ticket, blocked))
+      return *outcome;
   // Kept for the next publication of this thread, so that nothing is allocated once it has grown.
   thread_local std::vector<uint16_t> opcodes;
   uint64_t lines[RingRoutes] = {};
   if (Expected<void> good = check(slots, indexes, opcodes, lines); !good)
     return tl::unexpected(good.error());
+  thread_local std::vector<abi::Slot> marked;
+  if (finders && !forced && lines[size_t(Route::Block)] > 1) {
+    marked.assign(slots.begin(), slots.end());
+    finders->mark(marked, opcodes.data());
+    slots = marked;
+  }
 
   std::unique_lock<std::mutex> locks[RingRoutes];
   for (size_t route = 0; route < RingRoutes; ++route) {

@@ -10,7 +10,9 @@
 #define MK_RUNTIME_RESIDENT_PUBLISHER_H
 
 #include "../IsaLayout.h"
+#include "Finders.h"
 #include "Tenants.h"
+#include <optional>
 
 namespace mk {
 
@@ -28,7 +30,11 @@ public:
 /// Checks what is published and writes it into the rings, all or nothing. Thread-safe.
 class Publisher {
 public:
-  Publisher(const IsaLayout &layout, Tenants &tenants) : layout(layout), tenants(tenants), heat(layout.size()) {}
+  Publisher(const IsaLayout &layout, Tenants &tenants, bool findsWindows)
+      : layout(layout), tenants(tenants), heat(layout.size()) {
+    if (findsWindows)
+      finders.emplace(layout);
+  }
 
   /// Before anything is published.
   void attach(size_t route, RingSet *set) { sets[route] = set; }
@@ -43,10 +49,14 @@ public:
 
   /// Notices what has ended, so that its credit is given back.
   void reclaim();
+  /// Windows that nobody announced.
+  uint64_t windowsFound() const { return finders ? finders->found() : 0; }
   /// Executions of an opcode, by dense index, those in windows included.
   uint64_t executions(uint32_t dense) const { return heat[dense].load(std::memory_order_relaxed); }
 
 private:
+  std::optional<Outcome> publishAlike(std::span<const abi::Slot> slots, uint32_t priority, PublishTicket &ticket,
+                                      uint32_t &blocked);
   Expected<void> checkTenant(const abi::Slot &slot, uint32_t dense, size_t index) const;
   Expected<void> check(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
                        std::vector<uint16_t> &opcodes, uint64_t (&lines)[RingRoutes]) const;
@@ -59,6 +69,7 @@ private:
   Tenants &tenants;
   RingSet *sets[RingRoutes] = {};
   WindowObserver *observer = nullptr;
+  std::optional<Finders> finders;
   std::vector<std::atomic<uint64_t>> heat;
 };
 

@@ -55,7 +55,7 @@ public:
        const ResidentOptions &givenOptions)
       : options(givenOptions), device(std::move(ownedDevice)), code(std::move(ownedCode)),
         layout(std::move(ownedLayout)), memory(*device, options.memoryBudget), buffers(*device, memory),
-        control(*device, buffers), tenants(options.tenants), publisher(layout, tenants),
+        control(*device, buffers), tenants(options.tenants), publisher(layout, tenants, options.findWindows),
         routes(code->isa(), layout, buffers, options),
         tasks({[this](const PublishTicket &ticket) { return hasEnded(ticket); },
                [this](const PublishTicket &ticket) { return takeFaults(ticket); },
@@ -93,6 +93,11 @@ public:
   Expected<void> release(BufferHandle buffer) {
     if (Expected<void> retired = buffers.retire(buffer); !retired)
       return retired;
+    {
+      // From here on no window is given to code that relies on the buffer; those before are waited for.
+      std::lock_guard lock(routes.mutex);
+      buffers.hide(buffer);
+    }
     if (Expected<void> drained = drain(); !drained)
       return drained;
     buffers.free(buffer);
@@ -169,9 +174,10 @@ private:
   Expected<EpochSwap> swapLocked();
 
   void manage();
+  void countHeat();
+  void watch();
   void promote();
-  void requestRoutes(std::span<Routes::Route *const> proposed);
-  void takeArrivals();
+  void requestRoutes();
   bool checkInstalled();
   Expected<std::vector<SlotFault>> runWindow(std::span<const abi::Slot> slots, uint32_t route);
   void finishRequest(size_t route, std::vector<uint32_t> ids, Expected<KernelCode> compiled);
@@ -183,6 +189,8 @@ private:
     /// A GPU: code for the next epoch, and the routes that it knows.
     std::optional<KernelCode> next;
     std::vector<uint32_t> nextRoutes;
+    /// Such code was asked for. Guarded by the routes' mutex.
+    bool underWay = false;
   };
   Workers workers[RingRoutes];
   bool started = false;
@@ -206,6 +214,13 @@ private:
   /// Of the manager.
   std::atomic<uint64_t> passes = 0;
   std::thread manager;
+
+  /// Of opcodes, by dense index, and what the watchdog saw: when there was progress last, and what it says.
+  std::mutex heatMutex;
+  std::vector<HeatCounter> opcodeHeat;
+  Clock::time_point lastWatch = Clock::now();
+  ProgressSnapshot lastProgress;
+  WatchdogVerdict verdict;
 
   std::mutex arrivalMutex;
   std::condition_variable arrived;
@@ -261,7 +276,8 @@ Expected<void> ResidentEngine::Impl::start() {
     Expected<std::shared_ptr<Kernel>> kernel = device->load(*compiled);
     if (!kernel)
       return tl::unexpected(kernel.error());
-    workers[route] = {std::move(*kernel), compiled->scope, {}, {}};
+    workers[route].kernel = std::move(*kernel);
+    workers[route].scope = compiled->scope;
   }
   if (options.promote)
     publisher.observeWindows(&routes);
@@ -615,6 +631,9 @@ void ResidentEngine::Impl::manage() {
     if (Expected<void> works = device->checkServing(); !works)
       loseDevice(works.error());
     publisher.reclaim();
+    countHeat();
+    if (secondsSince(lastWatch) > options.watchdogPatience / 8 && !lostError())
+      watch();
     if (options.promote && !lostError())
       promote();
     ++passes;
@@ -622,8 +641,53 @@ void ResidentEngine::Impl::manage() {
   }
 }
 
+void ResidentEngine::Impl::countHeat() {
+  std::lock_guard lock(heatMutex);
+  double now = routes.now();
+  opcodeHeat.resize(layout.size());
+  for (uint32_t dense = 0; dense < layout.size(); ++dense) {
+    HeatCounter &heat = opcodeHeat[dense];
+    if (uint64_t more = publisher.executions(dense) - heat.total())
+      heat.add(more, more, now, options.heatHalfLife);
+  }
+}
+
+void ResidentEngine::Impl::watch() {
+  lastWatch = Clock::now();
+  ProgressSnapshot seen;
+  seen.seconds = routes.now();
+  seen.liveWorkers = 1;
+  uint64_t published = 0, waiting = 0, claimed = 0;
+  for (size_t route = 0; route < RingRoutes; ++route) {
+    if (!sets[route])
+      continue;
+    for (uint32_t priority = 0; priority < abi::PriorityLevels; ++priority) {
+      Ring &ring = (*sets[route])[priority];
+      std::lock_guard lock(ring.mutex);
+      published += ring.next();
+      waiting += ring.waiting();
+    }
+    Expected<abi::RingState> state = sets[route]->state();
+    if (!state)
+      return;
+    seen.heartbeat += state->heartbeat;
+    seen.faultCount += state->faults;
+    claimed += state->claimed;
+  }
+  seen.doneCount = uint32_t(published - waiting);
+  // Lines that were claimed and have not ended; the claims are modulo 2^32.
+  seen.running = std::min<uint64_t>(uint32_t(claimed - (published - waiting)), waiting);
+  seen.schedulable = waiting - seen.running;
+  WatchdogOptions watchdog;
+  watchdog.patience = options.watchdogPatience;
+  watchdog.workersSleep = true;
+  std::lock_guard lock(heatMutex);
+  verdict = judgeProgress(lastProgress, seen, watchdog);
+  if (verdict.doneDelta || waiting == 0 || lastProgress.seconds == 0)
+    lastProgress = seen;
+}
+
 void ResidentEngine::Impl::promote() {
-  std::vector<Routes::Route *> proposed;
   {
     std::lock_guard lock(routes.mutex);
     LaunchRequest request =
@@ -632,11 +696,10 @@ void ResidentEngine::Impl::promote() {
     request.hotWindowCount = hottest >= double(UINT32_MAX) ? UINT32_MAX : uint32_t(hottest);
     LaunchExpected<LaunchRecommendation> answer = options.policy.recommend(request);
     if (answer && answer->promoteHotWindows)
-      proposed = routes.propose(options.policy.hotWindowThreshold);
+      routes.propose(options.policy.hotWindowThreshold);
     routes.demoteCold(options.policy.hotWindowThreshold);
   }
-  if (!proposed.empty())
-    requestRoutes(proposed);
+  requestRoutes();
   if (somethingNew && secondsSince(lastSwap) >= options.swapInterval) {
     std::lock_guard lock(swapMutex);
     (void)swapLocked();
@@ -644,66 +707,81 @@ void ResidentEngine::Impl::promote() {
   checkInstalled();
 }
 
-void ResidentEngine::Impl::requestRoutes(std::span<Routes::Route *const> proposed) {
-  auto ask = [&](CompileRequest request, size_t route, std::vector<uint32_t> ids) {
+/// Asks for the code of routes that have none. Of the kernels of a GPU, one at a time: the next one has what came
+/// meanwhile.
+void ResidentEngine::Impl::requestRoutes() {
+  struct Order {
+    CompileRequest request;
+    size_t route;
+    std::vector<uint32_t> ids;
+  };
+  std::vector<Order> orders;
+  bool host = device->info().target.kind == CodeTarget::Host;
+  {
+    std::lock_guard lock(routes.mutex);
+    std::vector<Routes::Route *> wanted = routes.wanted();
+    for (size_t scope = 0; scope < RingRoutes; ++scope) {
+      if (!host && workers[scope].underWay)
+        continue;
+      bool isNew = false;
+      Order all{requestFor(scope), scope, {}};
+      for (Routes::Route *route : wanted) {
+        if (size_t(route->unit->scope) != scope)
+          continue;
+        if (!host) {
+          all.request.routes.push_back({route->id, route->unit->signature});
+          all.ids.push_back(route->id);
+        } else if (!route->requested) {
+          Order &order = orders.emplace_back(Order{{}, scope, {route->id}});
+          order.request.kind = CompileRequest::Window;
+          order.request.window = route->unit->signature;
+        }
+        isNew |= !std::exchange(route->requested, true);
+      }
+      if (!host && isNew) {
+        workers[scope].underWay = true;
+        orders.push_back(std::move(all));
+      }
+    }
+  }
+  for (Order &order : orders) {
     {
       std::lock_guard lock(arrivalMutex);
       ++requests;
     }
-    code->request(request, 1, [this, route, ids](Expected<KernelCode> compiled) {
+    code->request(order.request, 1, [this, route = order.route, ids = order.ids](Expected<KernelCode> compiled) {
       finishRequest(route, ids, std::move(compiled));
     });
-  };
-  if (device->info().target.kind == CodeTarget::Host) {
-    for (Routes::Route *route : proposed) {
-      CompileRequest request;
-      request.kind = CompileRequest::Window;
-      request.window = route->unit->signature;
-      ask(request, size_t(route->unit->scope), {route->id});
-    }
-    return;
-  }
-  // A GPU: one kernel for all routes of a scope.
-  for (Scope scope : {Scope::Lane, Scope::Block}) {
-    if (std::none_of(proposed.begin(), proposed.end(),
-                     [&](const Routes::Route *route) { return route->unit->scope == scope; }))
-      continue;
-    CompileRequest request = requestFor(size_t(scope));
-    std::vector<uint32_t> ids;
-    {
-      std::lock_guard lock(routes.mutex);
-      for (Routes::Route *route : routes.wanted())
-        if (route->unit->scope == scope) {
-          request.routes.push_back({route->id, route->unit->signature});
-          ids.push_back(route->id);
-        }
-    }
-    ask(request, size_t(scope), ids);
   }
 }
 
 /// On a thread of the provider.
 void ResidentEngine::Impl::finishRequest(size_t route, std::vector<uint32_t> ids, Expected<KernelCode> compiled) {
   bool host = device->info().target.kind == CodeTarget::Host;
-  Expected<std::shared_ptr<Kernel>> kernel = nullptr;
-  if (compiled && host)
-    kernel = device->load(*compiled);
   if (compiled && !host) {
     std::lock_guard lock(swapMutex);
-    // A kernel with more routes may have overtaken this one.
-    if (!workers[route].next || workers[route].nextRoutes.back() <= ids.back()) {
-      workers[route].next = std::move(*compiled);
-      workers[route].nextRoutes = ids;
-    }
+    workers[route].next = std::move(*compiled);
+    workers[route].nextRoutes = std::move(ids);
   } else {
+    Expected<std::shared_ptr<Kernel>> kernel = nullptr;
+    if (compiled)
+      kernel = device->load(*compiled);
+    else
+      kernel = tl::unexpected(compiled.error());
     std::lock_guard lock(routes.mutex);
     for (uint32_t id : ids)
       if (Routes::Route *found = routes.find(id)) {
-        if (compiled && kernel)
+        if (kernel)
           found->kernel = *kernel;
+        else if (kernel.error().code == ErrorCode::Busy)
+          found->requested = false;
         else if (!found->installed)
-          routes.retire(*found, PromotionState::Failed, compiled ? kernel.error().message : compiled.error().message);
+          routes.retire(*found, PromotionState::Failed, kernel.error().message);
       }
+  }
+  {
+    std::lock_guard lock(routes.mutex);
+    workers[route].underWay = false;
   }
   if (compiled)
     somethingNew = true;
@@ -840,6 +918,13 @@ Expected<ResidentTelemetry> ResidentEngine::Impl::telemetry() {
     const TenantCounters::Tenant &count = tenants.counters.tenants[tenant];
     result.tenants[tenant] = {count.published.load(), count.ended.load(), count.refused.load()};
   }
+  {
+    std::lock_guard lock(heatMutex);
+    for (const HeatCounter &heat : opcodeHeat)
+      result.opcodes.push_back({heat.total(), heat.recent(routes.now(), options.heatHalfLife)});
+    result.verdict = verdict;
+  }
+  result.windowsFound = publisher.windowsFound();
   std::lock_guard lock(swapMutex);
   result.epoch = epoch;
   result.swaps = swapCount;

@@ -28,6 +28,8 @@ public:
     PromotionState state = PromotionState::Queued;
     /// The host: its code, once compiled. A GPU has it in the kernel.
     std::shared_ptr<Kernel> kernel;
+    /// Its code was asked for.
+    bool requested = false;
     /// Its code is part of the running epoch.
     bool installed = false;
     std::string error;
@@ -37,7 +39,9 @@ public:
   };
 
   Routes(const Isa &isa, const IsaLayout &layout, const BufferTable &buffers, const ResidentOptions &options)
-      : options(options), buffers(buffers), table(isa, layout, options.maxWindows, options.heatHalfLife) {}
+      : options(options), buffers(buffers), table(isa, layout, options.maxWindows, options.heatHalfLife) {
+    table.keepDoor();
+  }
 
   uint32_t observe(std::span<const abi::Slot> slots, const uint16_t *opcodes) override;
 

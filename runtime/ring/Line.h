@@ -18,15 +18,18 @@
 
 namespace mk {
 
-/// Writes 16 bytes such that a reader of all 16 who sees the last word sees the others.
-inline void storeQuad(uint32_t *to, uint32_t a, uint32_t b, uint32_t c, uint32_t last) {
+/// Writes three words at 'words' and a fourth, such that a reader of all 16 bytes who sees the last word sees the
+/// others. 'shift' says how many words before the first one may be read instead of one behind the last.
+template <int shift> inline void storeQuad(uint32_t *to, const uint32_t *words, uint32_t last) {
 #if defined(__SSE2__)
   // One store, which every x86 processor with AVX makes visible as one; without that the quads of a line could tear.
-  _mm_store_si128(reinterpret_cast<__m128i *>(to), _mm_set_epi32(int(last), int(c), int(b), int(a)));
+  __m128i three = _mm_loadu_si128(reinterpret_cast<const __m128i *>(words - shift));
+  three = shift ? _mm_srli_si128(three, 4) : _mm_and_si128(three, _mm_set_epi32(0, -1, -1, -1));
+  __m128i fourth = _mm_slli_si128(_mm_cvtsi32_si128(int(last)), 12);
+  _mm_store_si128(reinterpret_cast<__m128i *>(to), _mm_or_si128(three, fourth));
 #else
-  to[0] = a;
-  to[1] = b;
-  to[2] = c;
+  for (int i = 0; i < 3; ++i)
+    to[i] = words[i];
   std::atomic_ref<uint32_t>(to[3]).store(last, std::memory_order_release);
 #endif
 }
@@ -39,12 +42,12 @@ inline uint32_t metaOf(const abi::Slot &slot, uint32_t route) {
 }
 
 inline void writeLine(abi::RingLine &line, const abi::Slot &slot, uint32_t meta, uint32_t tag) {
-  const uint32_t *a = slot.args;
   uint32_t *to = line.words;
-  storeQuad(to, a[0], a[1], a[2], slot.opcode << 16 | tag);
-  storeQuad(to + 4, a[3], a[4], a[5], (slot.opcode & 0xFFFF0000u) | tag);
-  storeQuad(to + 8, a[6], a[7], a[8], meta << 16 | tag);
-  storeQuad(to + 12, a[9], a[10], a[11], (meta & 0xFFFF0000u) | tag);
+  storeQuad<0>(to, slot.args, slot.opcode << 16 | tag);
+  storeQuad<0>(to + 4, slot.args + 3, (slot.opcode & 0xFFFF0000u) | tag);
+  storeQuad<0>(to + 8, slot.args + 6, meta << 16 | tag);
+  // There is nothing behind the last argument word.
+  storeQuad<1>(to + 12, slot.args + 9, (meta & 0xFFFF0000u) | tag);
 }
 
 /// The slot in a line that has arrived. The priority is 'priority'.

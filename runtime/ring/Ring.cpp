@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Ring.h"
+#include <numeric>
 
 namespace mk {
 
@@ -48,6 +49,22 @@ bool Ring::hasRoom(uint64_t lines) {
     return true;
   reclaim();
   return written + lines - reclaimed.load(std::memory_order_relaxed) <= capacity();
+}
+
+void Ring::writeAlone(std::span<const abi::Slot> slots, uint32_t index) {
+  while (!slots.empty()) {
+    // As far as the ring goes on without a break: one lap, one tag.
+    uint32_t place = uint32_t(written) & mask;
+    size_t count = std::min<size_t>(slots.size(), capacity() - place);
+    uint32_t tag = abi::ringTag(uint32_t(written), linesLog2), meta = slots.front().tenant;
+    std::fill_n(tenants.begin() + place, count, uint8_t(meta));
+    std::iota(indexes.begin() + place, indexes.begin() + place + count, index);
+    for (size_t i = 0; i < count; ++i)
+      writeLine(memory.lines[place + i], slots[i], meta, tag);
+    written += count;
+    index += uint32_t(count);
+    slots = slots.subspan(count);
+  }
 }
 
 void Ring::pad(uint32_t lines) {

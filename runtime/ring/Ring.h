@@ -82,6 +82,8 @@ public:
     reclaim();
     return written - reclaimed.load(std::memory_order_relaxed);
   }
+  /// Writes slots of one tenant that are in no window; 'index' is that of the first.
+  void writeAlone(std::span<const abi::Slot> slots, uint32_t index);
   /// Shows what was written to the device.
   void ring() { std::atomic_ref(*memory.tail).store(uint32_t(written), std::memory_order_release); }
   /// Appends the faults of [begin, end), which has ended, to 'faults', and forgets them.

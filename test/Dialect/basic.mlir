@@ -67,6 +67,10 @@ mk.kernel @kernel scope(block) (%items: i64, %input: i64, %order: i64, %buffers:
   %n = arith.index_castui %items : i64 to index
   // CHECK: mk.distribute (%[[ITEM:.*]]) to %[[N:.*]] {
   mk.distribute (%item) to %n {
+    // CHECK: %{{.*}}:5 = mk.arguments %{{.*}}, %{{.*}} handles [0] : i32, i32, i32, i64, i64
+    %argument:5 = mk.arguments %input, %buffers handles [0] : i32, i32, i32, i64, i64
+    // CHECK: mk.arguments %{{.*}}, %{{.*}} handles [] : i32
+    %word = mk.arguments %input, %buffers handles [] : i32
     // CHECK: %[[A:.*]] = mk.view %{{.*}} size %[[N]] : memref<?xf32>
     %a = mk.view %input size %n : memref<?xf32>
     // CHECK: mk.view %{{.*}}[%[[ITEM]]] size %[[N]] : memref<?xf32, strided<[1], offset: ?>>
@@ -84,6 +88,18 @@ mk.kernel @kernel scope(block) (%items: i64, %input: i64, %order: i64, %buffers:
       memref.store %c0, %a[%item] : memref<?xf32>
       memref.store %c0, %b[%item] : !view
     }
+  }
+  mk.return
+}
+
+// CHECK-LABEL: mk.kernel @resident scope(lane)
+mk.kernel @resident scope(lane) (%epoch: i64, %lines: i64, %doorbell: i64, %buffers: i64, %bufferCount: i64,
+                                 %faults: i64, %statuses: i64, %state: i64, %linesLog2: i64, %age: i64) {
+  // CHECK: mk.serve (%[[PLACE:.*]], %[[SLOTS:.*]]) {
+  mk.serve (%place, %slots) {
+    %word = memref.load %slots[%place] : memref<?xi32>
+    // CHECK: mk.complete %[[PLACE]], %{{.*}}
+    mk.complete %place, %state
   }
   mk.return
 }

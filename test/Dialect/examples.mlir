@@ -51,14 +51,27 @@ mk.kernel @nothing scope(lane) (%items: i64, %input: i64, %order: i64, %buffers:
   mk.return
 }
 
+// CHECK-LABEL: mk.kernel @serves
+// CHECK: mk.serve
+// CHECK: mk.complete
+mk.kernel @serves scope(lane) (%epoch: i64, %lines: i64, %doorbell: i64, %buffers: i64, %bufferCount: i64,
+                               %faults: i64, %statuses: i64, %state: i64, %linesLog2: i64, %age: i64) {
+  mk.serve (%place, %slots) {
+    %none = arith.constant -1 : i64
+    mk.complete %place, %none
+  }
+  mk.return
+}
+
 // CHECK-LABEL: mk.kernel @kernel_operations
 // CHECK: mk.distribute
+// CHECK: mk.arguments
 // CHECK: mk.view %{{.*}}[%{{.*}}] size
 // CHECK: mk.view %{{.*}} size
 // CHECK: mk.task
 // CHECK: mk.raise
 // CHECK: mk.single
-mk.kernel @kernel_operations scope(lane) (%address: i64, %word: i64, %p2: i64, %p3: i64, %p4: i64, %p5: i64, %p6: i64,
+mk.kernel @kernel_operations scope(lane) (%address: i64, %word: i64, %input: i64, %buffers: i64, %p4: i64, %p5: i64, %p6: i64,
                                           %p7: i64, %p8: i64, %p9: i64) {
   %n = arith.constant 4 : index
   %offset = arith.constant 2 : index
@@ -70,6 +83,7 @@ mk.kernel @kernel_operations scope(lane) (%address: i64, %word: i64, %p2: i64, %
     memref.store %c3, %status[%item] : memref<?xi32>
   }
   mk.distribute (%item) to %n {
+    %argument:4 = mk.arguments %input, %buffers handles [1] : i32, i32, i64, i64
     %x = mk.view %address[%offset] size %n : memref<?xf32, strided<[1], offset: ?>>
     %y = mk.view %address size %n : memref<?xf32>
     %fault = mk.task {

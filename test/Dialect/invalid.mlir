@@ -268,12 +268,67 @@ mk.kernel @params scope(lane) (%a: i64, %b: i32) {
 
 // -----
 
+mk.kernel @serve scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  // expected-error @below {{'mk.serve' op region takes an index, the place of a line, and a memref<?xi32>, the slots}}
+  "mk.serve"() ({
+    "mk.yield"() : () -> ()
+  }) : () -> ()
+  mk.return
+}
+
+// -----
+
+// (complete_c1)
+mk.kernel @complete scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  %place = arith.constant 0 : index
+  // expected-error @below {{'mk.complete' op ends a line of a ring, but is not in an mk.serve}}
+  mk.complete %place, %a
+  mk.return
+}
+
+// -----
+
 mk.kernel @distribute scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %n = arith.constant 4 : index
   // expected-error @below {{'mk.distribute' op region takes one index, the work item}}
   "mk.distribute"(%n) ({
     "mk.yield"() : () -> ()
   }) : (index) -> ()
+  mk.return
+}
+
+// -----
+
+mk.kernel @arguments scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  %n = arith.constant 4 : index
+  mk.distribute (%i) to %n {
+    // expected-error @below {{'mk.arguments' op has 1 results, but two for each of 1 handles}}
+    %r = mk.arguments %b, %d handles [0] : i32
+  }
+  mk.return
+}
+
+// -----
+
+// arguments_c1
+mk.kernel @arguments scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  %n = arith.constant 4 : index
+  mk.distribute (%i) to %n {
+    // expected-error @below {{'mk.arguments' op has the handle 1, but handles ascend and are below 1}}
+    %r:3 = mk.arguments %b, %d handles [1] : i32, i64, i64
+  }
+  mk.return
+}
+
+// -----
+
+// arguments_c2
+mk.kernel @arguments scope(lane) (%a: i64, %b: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  %n = arith.constant 4 : index
+  mk.distribute (%i) to %n {
+    // expected-error @below {{'mk.arguments' op has a result of type 'i32' at place 2, but 1 words are i32 and the rows behind them i64}}
+    %r:3 = mk.arguments %b, %d handles [0] : i32, i64, i32
+  }
   mk.return
 }
 

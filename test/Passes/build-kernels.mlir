@@ -7,36 +7,19 @@
 // OPCODES: mk.kernel @mk_opcode_set
 // OPCODES-NOT: mk.kernel @mk_window
 
-// In lane scope columns are read once; words of an instance stand at start + item * step. Handles are not checked again.
+// The words of an instance come from the argument table. Handles are not checked again.
 // CHECK-LABEL: mk.kernel @mk_opcode_set scope(lane)
-// CHECK-SAME: (%{{[^:]*}}: i64, %[[INPUT:[^:]*]]: i64,
-// CHECK: %[[TABLE:.*]] = mk.view %[[INPUT]]
-// CHECK-COUNT-6: memref.load %[[TABLE]]
-// CHECK: mk.distribute (%[[ITEM:.*]]) to
-// CHECK: %[[NUMBER:.*]] = arith.index_castui %[[ITEM]]
-// CHECK: arith.muli %[[NUMBER]]
-// CHECK: memref.load %[[TABLE]]
-// CHECK: mk.view
-// CHECK: memref.store
+// CHECK-SAME: (%{{[^:]*}}: i64, %[[INPUT:[^:]*]]: i64, %{{[^:]*}}: i64, %[[BUFFERS:[^:]*]]: i64,
+// CHECK: mk.distribute
+// CHECK: %[[ARGS:.*]]:5 = mk.arguments %[[INPUT]], %[[BUFFERS]] handles [0] : i32, i32, i32, i64, i64
+// CHECK: %[[M:.*]] = mk.view %[[ARGS]]#3 size
+// CHECK: %[[I:.*]] = arith.index_castui %[[ARGS]]#1
+// CHECK: memref.store %[[ARGS]]#2, %[[M]][%[[I]]]
 // Nothing in the body can fault, so nothing is reported.
 // CHECK-NOT: mk.task
 // CHECK-NOT: memref.atomic_rmw
 mk.opcode @set code(64) scope(lane) (%m: memref<?xi32>, %i: index, %v: i32) {
   memref.store %v, %m[%i] : memref<?xi32>
-  mk.return
-}
-
-// In block scope an item reads what it needs: what is kept from one to the next takes registers.
-// CHECK-LABEL: mk.kernel @mk_opcode_by_block scope(block)
-// CHECK-SAME: (%{{[^:]*}}: i64, %[[INPUT:[^:]*]]: i64,
-// CHECK: %[[TABLE:.*]] = mk.view %[[INPUT]]
-// CHECK-NOT: memref.load
-// CHECK: mk.distribute
-// CHECK-COUNT-2: memref.load %[[TABLE]]
-mk.opcode @by_block code(65) scope(block) (%m: memref<?xi32>) {
-  %c0 = arith.constant 0 : index
-  %one = arith.constant 1 : i32
-  memref.store %one, %m[%c0] : memref<?xi32>
   mk.return
 }
 

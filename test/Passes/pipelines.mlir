@@ -6,12 +6,10 @@
 
 // DUMP: mk-fuse-windows
 // DUMP-NEXT: mk-guard
-// DUMP-NEXT: canonicalize
-// DUMP-NEXT: cse
 // DUMP-NEXT: mk-build-interpreter
 // DUMP-NEXT: mk-build-kernels
 // DUMP: convert-mk-to-gpu{chip=sm_80}
-// DUMP: convert-gpu-to-nvvm
+// DUMP: mk-gpu-to-nvvm
 
 // CHECK-NOT: unrealized_conversion_cast
 // CHECK-NOT: {{(scf|memref|arith|mk|vector)\.[a-z]}}

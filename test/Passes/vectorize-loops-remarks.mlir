@@ -18,7 +18,7 @@
 // CHECK:      --- !Missed
 // CHECK:        - Reason: operation is not elementwise, or uses the index
 // CHECK:      --- !Missed
-// CHECK:        - Reason: iterations access other elements than their own, of different sizes, or of less than 16 bits
+// CHECK:        - Reason: iterations access other elements than their own, of different sizes, or of less than 8 bits
 // CHECK:      --- !Missed
 // CHECK:        - Reason: loop accesses no memory
 // CHECK-NOT:  ---

@@ -167,3 +167,55 @@ mk.kernel @counts scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64,
   }
   mk.return
 }
+
+// Bytes are moved 16 at a time, also to local memory and to places at a multiple of 16 from the iteration's own; they are
+// not computed with.
+// CHECK-LABEL: mk.kernel @bytes
+// CHECK: %[[L:.*]] = memref.alloca
+// CHECK: %[[X:.*]] = mk.view
+// CHECK-NOT: scf.if
+// CHECK: scf.parallel
+// CHECK: %[[AT:.*]] = arith.muli
+// CHECK: %[[LOW:.*]] = vector.load %[[X]][%[[AT]]] {alignment = 16 : i64} : memref<?xi8>, vector<16xi8>
+// CHECK: %[[FAR:.*]] = arith.addi %[[AT]], %c256
+// CHECK: %[[HIGH:.*]] = vector.load %[[X]][%[[FAR]]] {alignment = 16 : i64}
+// CHECK: vector.store %[[LOW]], %[[L]][%[[AT]]] {alignment = 16 : i64}
+// CHECK: %[[FAR2:.*]] = arith.addi %[[AT]], %c256
+// CHECK: vector.store %[[HIGH]], %[[L]][%[[FAR2]]] {alignment = 16 : i64}
+// What is stored at a distance is another iteration's.
+// CHECK-NOT: vector.
+// CHECK: mk.return
+mk.kernel @bytes scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c256 = arith.constant 256 : index
+  %one = arith.constant 1 : i8
+  %local = memref.alloca() : memref<512xi8>
+  %words = memref.alloca() : memref<512xi32>
+  %n = arith.index_castui %items : i64 to index
+  mk.distribute (%i) to %n {
+    %x = mk.view %a size %n : memref<?xi8>
+    scf.parallel (%j) = (%c0) to (%c256) step (%c1) {
+      %k = arith.addi %j, %c256 : index
+      %low = memref.load %x[%j] : memref<?xi8>
+      %high = memref.load %x[%k] : memref<?xi8>
+      memref.store %low, %local[%j] : memref<512xi8>
+      memref.store %high, %local[%k] : memref<512xi8>
+    }
+    scf.parallel (%j) = (%c0) to (%c256) step (%c1) {
+      %k = arith.addi %j, %c256 : index
+      %low = memref.load %local[%j] : memref<512xi8>
+      memref.store %low, %local[%k] : memref<512xi8>
+    }
+    scf.parallel (%j) = (%c0) to (%c256) step (%c1) {
+      %low = memref.load %x[%j] : memref<?xi8>
+      %next = arith.addi %low, %one : i8
+      memref.store %next, %x[%j] : memref<?xi8>
+    }
+    scf.parallel (%j) = (%c0) to (%c256) step (%c1) {
+      %v = memref.load %words[%j] : memref<512xi32>
+      memref.store %v, %words[%j] : memref<512xi32>
+    }
+  }
+  mk.return
+}

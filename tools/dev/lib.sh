@@ -18,7 +18,7 @@ MK_PACKAGES=(
   libzstd-dev libedit-dev libcurl4-openssl-dev libxml2-dev zlib1g-dev
   cmake ninja-build ccache git ca-certificates
   libexpected-dev nlohmann-json3-dev
-  libgtest-dev libgmock-dev libbenchmark-dev python3 python3-numpy
+  libgtest-dev libgmock-dev libbenchmark-dev python3 python3-numpy spin
 )
 
 # What setup --cuda installs: ptxas, libdevice, nvJitLink, and NVRTC to measure against. mk::CudaToolkit looks for it.

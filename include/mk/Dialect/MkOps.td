@@ -362,6 +362,36 @@ def Mk_DistributeOp : Mk_Op<"distribute", [HasParent<"KernelOp">, RecursiveMemor
   }];
 }
 
+def Mk_ArgumentsOp : Mk_Op<"arguments", [HasParent<"DistributeOp">, MemoryEffects<[MemRead]>]> {
+  let summary = "the argument words of a work item";
+  let description = [{
+    Takes the addresses of the argument table and of the buffer table. The first results are the argument words of the
+    instance that the work item is: word k stands where column k of the argument table says (`mk::abi::ArgColumn`). Some
+    words are handles; for each of them two more results follow, from its row of the buffer table: the address of the
+    buffer, and its size in bytes.
+
+    Constraints:
+    * (arguments_c1) `handles` ascend and name words;
+    * (arguments_c2) the words are i32, and behind them are two i64 for each handle.
+
+    Example:
+
+    ```mlir
+    %argument:4 = mk.arguments %input, %buffers handles [1] : i32, i32, i64, i64
+    ```
+  }];
+  let arguments = (ins I64:$table, I64:$buffers, DenseI32ArrayAttr:$handles);
+  let results = (outs Variadic<AnyTypeOf<[I32, I64]>>:$values);
+  let assemblyFormat = "$table `,` $buffers `handles` $handles attr-dict `:` type($values)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    unsigned getNumWords() { return getNumResults() - 2 * getHandles().size(); }
+    ::mlir::ValueRange getWords() { return getResults().take_front(getNumWords()); }
+    /// Address and size of the buffer that a handle names.
+    ::mlir::ValueRange getRow(unsigned handle) { return getResults().slice(getNumWords() + 2 * handle, 2); }
+  }];
+}
+
 def Mk_ServeOp : Mk_Op<"serve", [HasParent<"KernelOp">, RecursiveMemoryEffects,
     SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "serves rings until the workers are told to leave";
@@ -403,7 +433,7 @@ def Mk_CompleteOp : Mk_Op<"complete", [MemoryEffects<[MemWrite<Mk_FaultResource>
     Example:
 
     ```mlir
-    mk.complete %place, %fault
+    mk.complete %place, %none
     ```
   }];
   let arguments = (ins Index:$place, I64:$fault);

@@ -43,7 +43,8 @@ def MkGuardPass : Pass<"mk-guard"> {
     * `scratch`: local memory (`memref.alloca`) is set to zero, unless a loop fills it before anything else uses it.
 
     A check that can be proved is not made: indexes that run to the `memref.dim` of the same memref (or of one in the
-    same extent group of a window), and everything that integer range analysis can bound.
+    same extent group of a window), and everything that integer range analysis can bound. Accesses of one block to one
+    place share the check that the first of them makes.
     Where an `scf.parallel` touches memrefs at its own induction variable, or at a constant distance from it, the extents
     are compared once before it; the loop without checks runs when they are large enough, and one with checks otherwise.
 
@@ -195,7 +196,8 @@ def MkVectorizeLoopsPass : Pass<"mk-vectorize-loops", "::mk::KernelOp"> {
     Takes `scf.parallel` loops whose iterations store their own element of each view, load it or those at constant
     distances behind it (of views that the loop does not write), and compute element by element. Each iteration gets 16
     bytes of a view: a GPU thread moves most with the widest access. Elements at a distance are put together from two
-    accesses. Atomics (`memref.atomic_rmw` whose result is not used) follow one by one.
+    accesses. Atomics (`memref.atomic_rmw` whose result is not used) follow one by one. Bytes are moved, but not computed
+    with; of local memory elements of less than 32 bits are taken.
 
     The loop as it was stays for views whose offset is not a multiple of 16 bytes, and for numbers of elements that are
     not; that is tested when the loop is reached, unless `mk.facts` say it.
@@ -214,12 +216,14 @@ def ConvertMkToGpuPass : Pass<"convert-mk-to-gpu", "::mlir::ModuleOp"> {
 
     A thread of a GPU waits where it first uses what it has loaded. So iterations of a spread loop without branches run
     side by side, up to four, and in an `scf.for` that writes nothing the loads that its index decides come for up to
-    eight iterations at once. A kernel whose loops do little for what they load asks for as many CTAs on an SM as it can
-    hold (`.minnctapersm`).
+    eight iterations at once. Of up to 32 argument words (`mk.arguments`) in block scope, each thread of the first warp loads
+    one, for the next item while this one is under way; the others find it in shared memory. A kernel whose loops do
+    little for what they load asks for as many CTAs on an SM as it can hold (`.minnctapersm`).
 
     What an outer loop of block scope reduces (`scf.reduce`) has one order on every target: iteration i belongs to lane i
     mod 256, a lane combines its iterations in ascending order, lane l is combined with lane l + s for s = 128, 64, ...,
-    1, and at last the initial value with lane 0. On the GPU the lanes meet in shared memory and in a warp's registers.
+    1, and at last the initial value with lane 0. On the GPU the lanes meet in shared memory and in a warp's registers; a
+    result that only one thread uses (`mk.single`) stays with it.
     All other loops reduce in ascending order, from the initial value on.
 
     Local memory (`memref.alloca`) outside `scf.parallel` is shared by the CTA, inside it is the thread's own. More shared
@@ -230,7 +234,20 @@ def ConvertMkToGpuPass : Pass<"convert-mk-to-gpu", "::mlir::ModuleOp"> {
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",
                            "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"];
+                           "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def MkGpuToNvvmPass : Pass<"mk-gpu-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "lower a gpu.module to the LLVM and NVVM dialects";
+  let description = [{
+    Does at once, with the patterns of the upstream passes, what `arith-expand`, `convert-scf-to-cf`,
+    `convert-gpu-to-nvvm` and `convert-math-to-llvm` do one after the other. Those make their patterns anew in each run,
+    which takes longer than the conversion of a small kernel; this pass keeps them.
+
+    A function of `math` calls libdevice where that has it, and is an intrinsic of LLVM otherwise. The patterns that
+    `convert-gpu-to-nvvm` has for operations on the threads of a whole warp or CTA (`gpu.all_reduce`, ...) are left out.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::cf::ControlFlowDialect"];
 }
 
 def ConvertMkToHostPass : Pass<"convert-mk-to-host", "::mlir::ModuleOp"> {

@@ -332,24 +332,27 @@ static_assert(sizeof(Doorbell) == 64);
 
 /// What the workers of one scope share, in memory of the device. It outlives the kernels. Zero at first.
 struct alignas(128) RingState {
-  /// Lines claimed, by priority.
-  uint32_t heads[8];
-  uint32_t padding0[24];
-  /// Copy of the doorbell, so that one worker at a time looks at memory of the host.
-  uint32_t tails[8];
+  /// For the priorities: lines claimed, and lines known to be published, in one word of 64 bits, since whoever polls
+  /// moves both at once.
+  struct Ends {
+    uint32_t head, tail;
+  };
+  Ends ends[8];
+  uint32_t padding0[16];
+  /// What the doorbell said when somebody looked at it.
   uint32_t epoch;
-  uint32_t padding1[23];
+  uint32_t padding1[31];
   /// 1 while a worker polls the doorbell.
   uint32_t poller;
   uint32_t padding2[31];
   /// For the priorities: claims that passed over waiting lines.
   uint32_t passed[8];
-  /// For the watchdog: polls, lines claimed, lines that ended in FAULT, claims, claims for age.
-  uint32_t heartbeat;
-  uint32_t claimed;
-  uint32_t faults;
+  /// For the watchdog: claims and lines claimed, claims for age, lines that ended in FAULT, looks at the doorbell.
   uint32_t claims;
+  uint32_t claimed;
   uint32_t aged;
+  uint32_t faults;
+  uint32_t heartbeat;
   uint32_t padding3[19];
 };
 static_assert(sizeof(RingState) == 512);

@@ -29,6 +29,7 @@
 #define MK_RUNTIME_RESIDENTENGINE_H
 
 #include "mk/Runtime/Engine.h"
+#include "mk/Runtime/Watchdog.h"
 
 namespace mk {
 
@@ -66,9 +67,15 @@ struct ResidentOptions {
   double heatHalfLife = 1.0;
   /// The least time between two epochs that promotions cause, in seconds.
   double swapInterval = 0.02;
-  /// Kinds of windows with code of their own in one epoch, and kinds that are tracked.
+  /// Kinds of windows with code of their own in one epoch, and kinds that are tracked. A kind is tracked from its second
+  /// run on; what is seen before costs no memory of its own.
   uint32_t maxRoutes = 16;
   uint32_t maxWindows = 256;
+  /// Finds windows in calls that publish single slots of block scope (docs/Telemetry.md), so that they run in order on
+  /// one worker and may get code of their own.
+  bool findWindows = true;
+  /// The time without progress after which something is wrong, in seconds.
+  double watchdogPatience = 1;
 };
 
 struct PublishOptions {
@@ -117,6 +124,16 @@ struct ResidentTelemetry {
     uint64_t published = 0, ended = 0, refused = 0;
   };
   Tenant tenants[abi::MaxTenants];
+  /// By dense index: executions in all, and in the decaying window of observation.
+  struct Opcode {
+    uint64_t total = 0;
+    double recent = 0;
+  };
+  std::vector<Opcode> opcodes;
+  /// Windows that were found in single slots.
+  uint64_t windowsFound = 0;
+  /// What the watchdog says of the time since it last saw progress.
+  WatchdogVerdict verdict;
   uint32_t epoch = 0;
   uint64_t swaps = 0;
   /// Faults whose tickets nobody waited for in time.

@@ -229,6 +229,18 @@ TEST(Compiler, RefusesFactsThatCannotHold) {
   EXPECT_EQ(interpreter.error().message, "facts specialise an opcode or a window, not an interpreter; leave them out");
 }
 
+TEST(Compiler, RefusesResidentCodeThatThereIsNot) {
+  auto compiler = make();
+  auto host = compiler->compile({.target = {}, .resident = true}, object);
+  ASSERT_FALSE(host);
+  EXPECT_EQ(host.error().message,
+            "the resident form is for a GPU; on the host, threads of the runtime serve rings with "
+            "the interpreter");
+  auto opcode = compiler->compile({.kind = CompileRequest::Opcode, .target = {}, .resident = true}, object);
+  ASSERT_FALSE(opcode);
+  EXPECT_EQ(opcode.error().message, "only interpreters have a resident form and routes");
+}
+
 TEST(Compiler, SaysWhichPhaseItIsIn) {
   auto compiler = make();
   std::vector<CompilePhase> seen;

@@ -253,6 +253,32 @@ TEST_P(ResidentTest, HotWindowsAreFusedAndAgree) {
   EXPECT_EQ(read(z, 1)[0], 16u);
 }
 
+TEST_P(ResidentTest, WindowsAreFoundInSingleSlots) {
+  for (bool finds : {false, true}) {
+    OpenResidentOptions options;
+    options.findWindows = finds;
+    MK_OPEN(options);
+    BufferHandle x = buffer(4096), z = buffer(4096);
+    for (uint32_t round = 0; round < 100; ++round) {
+      // Slots of a call are in no order, but the same ones over and over, which have a buffer in common.
+      std::vector<abi::Slot> slots;
+      for (uint32_t i = 0; i < 4; ++i) {
+        uint32_t at = (round * 4 + i) % 16 * 256;
+        slots.push_back(slot(66, {x, at, 256, round}));
+        slots.push_back(slot(67, {x, at, 256, x, at, 256, z, at, 256}));
+        slots.push_back(slot(68, {z, at, 256, z, at, 256}));
+      }
+      EXPECT_TRUE(run(slots).empty());
+    }
+    EXPECT_EQ(engine->telemetry()->windowsFound > 100, finds);
+    engine->waitForPromotions();
+    EXPECT_EQ(engine->windows().empty(), !finds);
+    if (finds)
+      EXPECT_EQ(engine->windows()[0].state, PromotionState::Live) << engine->windows()[0].error;
+    engine.reset();
+  }
+}
+
 TEST_P(ResidentTest, SwapsUnderTrafficLoseNothing) {
   MK_OPEN();
   BufferHandle out = buffer(64);

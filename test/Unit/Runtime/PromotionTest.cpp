@@ -56,6 +56,23 @@ static Batch fills(const Engine &engine, BufferHandle x, uint32_t count, int64_t
   return batch;
 }
 
+/// Those that wait take the places of those that are done; an interpreter's share is fixed.
+TEST_P(FailingPromotionTest, ABlockKernelGetsMoreWorkgroupsThanRunAtOnce) {
+  auto engine = makeEngine();
+  BufferHandle x = makeBuffer(*engine, {0});
+  Batch batch(engine->isa());
+  for (uint32_t i = 0; i < 200; ++i)
+    EXPECT_TRUE(batch.add("bump", std::vector<Arg>{View{x}, int64_t(1)}));
+  BatchResult cold = runBatch(*engine, batch);
+  ASSERT_EQ(cold.runs.size(), 1u);
+  EXPECT_EQ(cold.runs[0].workgroups, 16u);
+  engine->waitForPromotions();
+  BatchResult hot = runBatch(*engine, batch);
+  ASSERT_EQ(hot.runs.size(), 1u);
+  EXPECT_EQ(hot.runs[0].tier, Tier::Opcode);
+  EXPECT_EQ(hot.runs[0].workgroups, 16u * 8);
+}
+
 TEST_P(PromotionTest, AHotOpcodeGoesLive) {
   auto engine = makeEngine();
   BufferHandle x = makeBuffer(*engine, std::vector<int32_t>(1000, -1));

@@ -243,6 +243,37 @@ TEST_F(Resident, AFailedCompilationLeavesTheInterpreter) {
   EXPECT_EQ(engine->windows()[0].error, "no luck");
 }
 
+TEST_F(Resident, KindsThatComeOnceAreNotTracked) {
+  open();
+  BufferHandle x = buffer(std::vector<int32_t>(64));
+  // Windows of one kind each: they differ in the order of their opcodes.
+  for (uint32_t kind = 0; kind < 500; ++kind) {
+    std::vector<abi::Slot> slots;
+    for (uint32_t bit = 0; bit < 9; ++bit)
+      slots.push_back(kind >> bit & 1 ? makeSlot(Fill, {x, bit, 1, 1}) : makeSlot(Fill, {x, bit, 1, 2}));
+    run(window(slots));
+  }
+  EXPECT_LE(engine->windows().size(), 256u);
+}
+
+TEST_F(Resident, TelemetryCountsOpcodesAndWatches) {
+  ResidentOptions options = quiet();
+  options.watchdogPatience = 0.05;
+  open(options);
+  BufferHandle x = buffer({0});
+  for (int i = 0; i < 10; ++i)
+    run(std::vector<abi::Slot>(20, makeSlot(Fill, {x, 0, 1, 1})));
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  auto telemetry = engine->telemetry();
+  ASSERT_TRUE(telemetry);
+  EXPECT_EQ(telemetry->opcodes[FillIndex].total, 200u);
+  EXPECT_GT(telemetry->opcodes[FillIndex].recent, 100.0);
+  EXPECT_EQ(telemetry->opcodes[AddIndex].total, 0u);
+  EXPECT_EQ(telemetry->verdict.health, Health::Idle) << stringifyHealth(telemetry->verdict.health);
+  EXPECT_EQ(telemetry->levels[0][2].published, 200u);
+  EXPECT_EQ(telemetry->levels[0][2].waiting, 0u);
+}
+
 TEST_F(Resident, TenantsHaveRightsAndQuotas) {
   ResidentOptions options = quiet();
   options.tenants = {{}, {~0u, 3}, {~0u & ~abi::RightUserOpcodes}, {0}};

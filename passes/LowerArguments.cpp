@@ -1,0 +1,218 @@
+//===- LowerArguments.cpp - Argument words of work items --------------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A word takes three loads, one after the other: its column, itself, and the row of the buffer that it names. One
+// thread makes them for itself. In a team each thread of the first warp makes those of one word, for the next item
+// while the team works on this one, and leaves what it got in shared memory.
+//
+//===----------------------------------------------------------------------===//
+
+#include "LowerKernel.h"
+#include "mk/Runtime/Abi.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace mk;
+
+/// Words that a team fetches ahead at most: one for each thread of a warp, of which a team has at least one.
+constexpr unsigned maxWordsAhead = 32;
+
+namespace {
+/// Builds the loads of argument words. Words have 32 bits, and the argument table has less than 4 GiB.
+struct WordLoader {
+  WordLoader(ImplicitLocOpBuilder &b, ArgumentsOp arguments)
+      : b(b), table(arrayAt(arguments.getTable(), b.getI32Type())),
+        buffers(arrayAt(arguments.getBuffers(), b.getI64Type())) {}
+
+  /// Where the words of a column start, and the step to the next instance.
+  struct Column {
+    Value start, step;
+  };
+
+  Value index(int64_t value) { return arith::ConstantIndexOp::create(b, value); }
+  Value plus(Value at, int64_t distance) {
+    return distance == 0 ? at : arith::AddIOp::create(b, at, index(distance)).getResult();
+  }
+  Value times(Value value, int64_t factor) { return arith::MulIOp::create(b, value, index(factor)); }
+
+  Column columnAt(Value number) {
+    Value two = arith::ConstantOp::create(b, b.getI32IntegerAttr(2)), at = times(number, 2);
+    auto inWords = [&](Value place) -> Value {
+      return arith::ShRUIOp::create(b, memref::LoadOp::create(b, table, place), two);
+    };
+    Value start = inWords(at);
+    return {start, inWords(plus(at, 1))};
+  }
+
+  Value wordOf(Column column, Value item) {
+    Value number = arith::IndexCastUIOp::create(b, b.getI32Type(), item);
+    Value distance = arith::MulIOp::create(b, number, column.step);
+    Value at = arith::AddIOp::create(b, column.start, distance);
+    return memref::LoadOp::create(b, table, arith::IndexCastUIOp::create(b, b.getIndexType(), at).getResult());
+  }
+
+  Value rowField(Value handle, unsigned field) {
+    Value row = times(arith::IndexCastUIOp::create(b, b.getIndexType(), handle), abi::BufferEntryWords);
+    return memref::LoadOp::create(b, buffers, plus(row, field));
+  }
+
+private:
+  /// The runtime made the tables large enough; their extent is not used.
+  Value arrayAt(Value address, Type element) {
+    return ViewOp::create(b, MemRefType::get({ShapedType::kDynamic}, element), address, /*offset=*/Value(),
+                          index(INT32_MAX));
+  }
+
+  ImplicitLocOpBuilder &b;
+  Value table, buffers;
+};
+} // namespace
+
+void KernelLowering::lowerArguments(ArgumentsOp arguments) {
+  if (hasTeam() && arguments.getNumWords() != 0 && arguments.getNumWords() <= maxWordsAhead) {
+    fetchAhead(arguments);
+  } else {
+    auto items = cast<DistributeOp>(arguments->getParentOp());
+    // In lane scope columns are read once, since stores of the bodies might touch them as far as the compiler knows. A
+    // worker of block scope has few items and much to do for each, for which it needs the registers.
+    bool readsOnce = scope == ScopeKind::Lane;
+    ImplicitLocOpBuilder b(arguments.getLoc(), readsOnce ? items.getOperation() : arguments);
+    WordLoader loader(b, arguments);
+    SmallVector<WordLoader::Column> columns(arguments.getNumWords());
+    auto isUsed = [&](unsigned word) {
+      auto handle = llvm::find(arguments.getHandles(), int32_t(word));
+      bool isHandle = handle != arguments.getHandles().end();
+      return !arguments.getWords()[word].use_empty() ||
+             (isHandle && llvm::any_of(arguments.getRow(handle - arguments.getHandles().begin()),
+                                       [](Value field) { return !field.use_empty(); }));
+    };
+    for (unsigned word = 0; word < columns.size(); ++word)
+      if (isUsed(word))
+        columns[word] = loader.columnAt(loader.index(word));
+    b.setInsertionPoint(arguments);
+    SmallVector<Value> words(columns.size());
+    for (auto [word, column, result] : llvm::zip(words, columns, arguments.getWords()))
+      if (column.start)
+        result.replaceAllUsesWith(word = loader.wordOf(column, items.getItem()));
+    for (auto [number, handle] : llvm::enumerate(arguments.getHandles()))
+      for (auto [field, result] : llvm::enumerate(arguments.getRow(number)))
+        if (!result.use_empty())
+          result.replaceAllUsesWith(loader.rowField(words[handle], field));
+  }
+  arguments.erase();
+}
+
+/// What is fetched stands twice, for this item and for the next: a thread that leaves the words of the next item does
+/// not disturb those that still read the words of this one.
+void KernelLowering::fetchAhead(ArgumentsOp arguments) {
+  auto distribute = cast<DistributeOp>(arguments->getParentOp());
+  const unsigned count = arguments.getNumWords(), lanes = 4, padded = llvm::alignTo(count, lanes);
+  ImplicitLocOpBuilder b(arguments.getLoc(), distribute);
+  Type i32 = b.getI32Type(), i64 = b.getI64Type();
+  // Words for this item and for the next; where columns start, and their steps: all threads would have registers for
+  // what one warp needs. It is one array, so that a thread has one place in it.
+  Value words = takeShared(MemRefType::get({4 * padded}, i32)), rows;
+  if (!arguments.getHandles().empty())
+    rows = takeShared(MemRefType::get({2 * 2 * padded}, i64));
+  Value set = memref::AllocaOp::create(b, MemRefType::get({}, b.getIndexType()));
+  memref::StoreOp::create(b, arith::ConstantIndexOp::create(b, 0), set);
+
+  WordLoader loader(b, arguments);
+  Value thread = threadId(b);
+  Value hasWord = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, thread, loader.index(count));
+  auto inThreads = [&](Value condition, TypeRange types, function_ref<void()> body) {
+    auto branch = scf::IfOp::create(b, types, condition, /*withElseRegion=*/!types.empty());
+    OpBuilder::InsertionGuard guard(b);
+    if (!types.empty()) {
+      b.setInsertionPointToStart(branch.elseBlock());
+      SmallVector<Value> nothing(types.size(), arith::ConstantOp::create(b, b.getI32IntegerAttr(0)));
+      scf::YieldOp::create(b, nothing);
+    }
+    b.setInsertionPointToStart(branch.thenBlock());
+    body();
+    // What is loaded, the team does not write; what is stored, it reads behind the next barrier.
+    branch->setDiscardableAttr(types.empty() ? aheadAttrName : settledAttrName, b.getUnitAttr());
+    return branch.getResults();
+  };
+  Range range = items(b, distribute.getCount());
+  auto hasWordOf = [&](Value item) -> Value {
+    Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, item, range.end);
+    return arith::AndIOp::create(b, exists, hasWord);
+  };
+  Value start = loader.plus(thread, 2 * padded), step = loader.plus(thread, 3 * padded);
+  Value hasFirst = hasWordOf(range.begin);
+  inThreads(hasFirst, {}, [&] {
+    WordLoader::Column column = loader.columnAt(thread);
+    memref::StoreOp::create(b, column.start, words, start);
+    memref::StoreOp::create(b, column.step, words, step);
+  });
+  auto fetch = [&](Value condition, Value item) {
+    return inThreads(condition, i32, [&] {
+      WordLoader::Column column = {memref::LoadOp::create(b, words, start), memref::LoadOp::create(b, words, step)};
+      scf::YieldOp::create(b, loader.wordOf(column, item));
+    })[0];
+  };
+  auto leave = [&](Value condition, Value word, Value to) {
+    inThreads(condition, {}, [&] {
+      Value place = arith::AddIOp::create(b, loader.times(to, padded), thread);
+      memref::StoreOp::create(b, word, words, place);
+      if (!rows)
+        return;
+      uint32_t handles = 0;
+      for (int32_t handle : arguments.getHandles())
+        handles |= 1u << handle;
+      auto number = [&](uint32_t value) -> Value {
+        return arith::ConstantOp::create(b, b.getI32IntegerAttr(int32_t(value)));
+      };
+      Value bit = arith::ShRUIOp::create(b, number(handles), arith::IndexCastUIOp::create(b, i32, thread));
+      Value isHandle = arith::TruncIOp::create(b, b.getI1Type(), bit);
+      auto branch = scf::IfOp::create(b, isHandle, /*withElseRegion=*/false);
+      b.setInsertionPointToStart(branch.thenBlock());
+      Value row = loader.times(arith::AddIOp::create(b, loader.times(to, padded), thread), 2);
+      Value fields[] = {loader.rowField(word, 0), loader.rowField(word, 1)};
+      for (auto [field, value] : llvm::enumerate(fields))
+        memref::StoreOp::create(b, value, rows, loader.plus(row, field));
+    });
+  };
+  leave(hasFirst, fetch(hasFirst, range.begin), loader.index(0));
+  barrier(b);
+
+  b.setInsertionPoint(arguments);
+  Value now = memref::LoadOp::create(b, set);
+  auto read = [&](Value from, Value at, unsigned width) -> Value {
+    auto type = VectorType::get({width}, cast<MemRefType>(from.getType()).getElementType());
+    auto load = vector::LoadOp::create(b, type, from, at);
+    load->setAttr("alignment", b.getI64IntegerAttr(16));
+    load->setDiscardableAttr(settledAttrName, b.getUnitAttr());
+    return load;
+  };
+  auto take = [&](ValueRange results, Value from, Value at) {
+    if (llvm::all_of(results, [](Value result) { return result.use_empty(); }))
+      return;
+    Value all = read(from, at, results[0].getType() == i32 ? lanes : 2);
+    for (auto [place, result] : llvm::enumerate(results))
+      if (!result.use_empty())
+        result.replaceAllUsesWith(vector::ExtractOp::create(b, all, place).getResult());
+  };
+  Value firstWord = loader.times(now, padded), firstRow = loader.times(now, 2 * padded);
+  for (unsigned word = 0; word < count; word += lanes)
+    take(arguments.getWords().slice(word, std::min(lanes, count - word)), words, loader.plus(firstWord, word));
+  for (auto [number, handle] : llvm::enumerate(arguments.getHandles()))
+    take(arguments.getRow(number), rows, loader.plus(firstRow, 2 * handle));
+  Value next = arith::AddIOp::create(b, distribute.getItem(), range.step), hasNext = hasWordOf(next);
+  Value ahead = fetch(hasNext, next);
+
+  b.setInsertionPoint(endOfWork(distribute.getBody().front()));
+  Value other = arith::SubIOp::create(b, loader.index(1), now);
+  leave(hasNext, ahead, other);
+  memref::StoreOp::create(b, other, set);
+  separatesItems = true;
+}
