@@ -14,7 +14,9 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
@@ -39,6 +41,20 @@ struct WorkerProcess::Limits {
   std::chrono::nanoseconds processor{0};
 };
 
+/// The folder of the shared library that this code is in; empty when it is in the program itself.
+static std::string libraryFolder() {
+  Dl_info info;
+  link_map *map = nullptr;
+  if (!dladdr1(reinterpret_cast<void *>(&libraryFolder), &info, reinterpret_cast<void **>(&map), RTLD_DL_LINKMAP) ||
+      !map->l_name[0])
+    return {};
+  // Links lead to where it was installed.
+  llvm::SmallString<PATH_MAX> path;
+  if (llvm::sys::fs::real_path(map->l_name, path))
+    return {};
+  return llvm::sys::path::parent_path(path).str();
+}
+
 Expected<std::string> WorkerProcess::findProgram(const std::string &asked) {
   std::vector<std::string> places;
   const char *environment = std::getenv("MK_JIT_WORKER");
@@ -54,6 +70,9 @@ Expected<std::string> WorkerProcess::findProgram(const std::string &asked) {
     llvm::StringRef folder = llvm::sys::path::parent_path(self);
     for (const char *from : {"", "/../bin", "/../libexec/megakernel"})
       places.push_back(folder.str() + from + "/mk-jit-worker");
+    if (std::string library = libraryFolder(); !library.empty())
+      for (const char *from : {"/../bin", "/" MK_WORKER_FROM_LIBRARY})
+        places.push_back(library + from + "/mk-jit-worker");
     places.push_back(MK_INSTALLED_WORKER);
   }
   std::string tried;

@@ -101,7 +101,8 @@ struct CompileServiceOptions {
   unsigned queuedPerWorker = 8;
   Isolation isolation = Isolation::Preferred;
   /// The path of mk-jit-worker. Empty is $MK_JIT_WORKER, or else where a build or an installation has it: beside the
-  /// program, or in ../libexec/megakernel from there.
+  /// program, in ../bin or ../libexec/megakernel from there, or in those as seen from the shared library that has the
+  /// service.
   std::string workerProgram{};
   /// Memory that a worker process may take, in bytes.
   uint64_t workerMemory = uint64_t(2) << 30;

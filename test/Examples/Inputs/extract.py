@@ -6,7 +6,7 @@ import sys
 page, folder = sys.argv[1:]
 os.makedirs(folder, exist_ok=True)
 count = {}
-for kind, text in re.findall(r"^```(mlir|json|sh)\n(.*?)^```$", open(page).read(), re.MULTILINE | re.DOTALL):
+for kind, text in re.findall(r"^```(mlir|json|sh|c|cmake)\n(.*?)^```$", open(page).read(), re.MULTILINE | re.DOTALL):
     number = count.setdefault(kind, 0)
     count[kind] += 1
     with open(os.path.join(folder, "%d.%s" % (number, kind)), "w") as file:
