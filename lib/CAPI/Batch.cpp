@@ -17,10 +17,6 @@ static_assert(offsetof(mkSlot, opcode) == offsetof(abi::Slot, opcode) &&
               offsetof(mkSlot, order) == offsetof(abi::Slot, order) &&
               offsetof(mkSlot, args) == offsetof(abi::Slot, args));
 
-static std::span<const abi::Slot> slotsOf(const mkSlot *slots, size_t count) {
-  return {reinterpret_cast<const abi::Slot *>(slots), count};
-}
-
 static Expected<std::vector<Arg>> convertArgs(const mkArg *args, size_t count) {
   std::vector<Arg> converted;
   for (size_t i = 0; i < count; ++i) {

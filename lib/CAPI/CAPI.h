@@ -19,6 +19,7 @@
 
 #include "mk-c/Engine.h"
 #include "mk/Engine.h"
+#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <initializer_list>
@@ -113,6 +114,19 @@ Expected<void> storeElement(const std::vector<T> &list, size_t index, const char
   return {};
 }
 
+/// An array of an object, which has the layout that C gives it.
+template <typename CT, typename T> Expected<void> storeArray(const std::vector<T> &list, const CT **to, size_t *count) {
+  static_assert(sizeof(CT) == sizeof(T));
+  *to = list.empty() ? nullptr : reinterpret_cast<const CT *>(list.data());
+  if (count)
+    *count = list.size();
+  return {};
+}
+
+inline std::span<const abi::Slot> slotsOf(const mkSlot *slots, size_t count) {
+  return {reinterpret_cast<const abi::Slot *>(slots), count};
+}
+
 /// The size that a struct had when it appeared: callers may have been compiled then. For a struct that has grown.
 template <typename T> inline constexpr size_t firstSize = sizeof(T);
 
@@ -155,6 +169,22 @@ Expected<PromotionOptions> readPromotionOptions(const mkPromotionOptions *option
 Expected<CompileServiceOptions> readJitOptions(const mkJitOptions *options);
 Expected<OpenOptions> readEngineOptions(const mkEngineOptions *options);
 Expected<SubmitOptions> readSubmitOptions(const mkSubmitOptions *options);
+Expected<ElementType> readElementType(mkElementType element);
+
+mkDeviceInfo convert(const DeviceInfo &info);
+Expected<void> copyDebugLog(const Expected<DebugLog> &log, mkDebugRecord *records, size_t capacity, size_t *count,
+                            uint32_t *dropped);
+/// Control words of an engine of either kind.
+template <typename AnyEngine>
+Expected<void> copyControl(AnyEngine &engine, uint32_t first, uint32_t *words, size_t count) {
+  // More than 32 bits count are as much beyond the last word as all that they can.
+  uint32_t asked = uint32_t(std::min<size_t>(count, UINT32_MAX));
+  Expected<std::vector<uint32_t>> read = engine.readControl(first, asked);
+  if (!read)
+    return tl::unexpected(read.error());
+  std::copy(read->begin(), read->end(), words);
+  return {};
+}
 
 mkLaunchRequest convert(const LaunchRequest &request);
 mkLaunchRecommendation convert(const LaunchRecommendation &recommendation);

@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "CAPI.h"
-#include <algorithm>
 
 using namespace mk;
 using namespace mk::capi;
@@ -18,21 +17,45 @@ static_assert(sizeof(mkDebugRecord) == sizeof(DebugRecord) && offsetof(mkDebugRe
 
 struct mkEngine {
   explicit mkEngine(std::unique_ptr<Engine> opened)
-      : engine(std::move(opened)), isa(std::make_shared<mkIsa>(engine->isa())) {
-    const DeviceInfo &info = engine->device();
-    device.id = info.id.c_str();
-    device.description = info.description.c_str();
-    device.chip = info.target.chip.c_str();
-    device.maxWorkgroupSize = info.maxWorkgroupSize;
-    device.maxWorkgroups = info.maxWorkgroups;
-    device.concurrentWorkgroups = info.concurrentWorkgroups;
-    device.memoryBytes = info.memoryBytes;
-  }
+      : engine(std::move(opened)), isa(std::make_shared<mkIsa>(engine->isa())), device(convert(engine->device())) {}
 
   std::unique_ptr<Engine> engine;
   std::shared_ptr<const mkIsa> isa;
-  mkDeviceInfo device{};
+  mkDeviceInfo device;
 };
+
+mkDeviceInfo mk::capi::convert(const DeviceInfo &info) {
+  mkDeviceInfo device{};
+  device.id = info.id.c_str();
+  device.description = info.description.c_str();
+  device.chip = info.target.chip.c_str();
+  device.maxWorkgroupSize = info.maxWorkgroupSize;
+  device.maxWorkgroups = info.maxWorkgroups;
+  device.concurrentWorkgroups = info.concurrentWorkgroups;
+  device.memoryBytes = info.memoryBytes;
+  return device;
+}
+
+Expected<ElementType> mk::capi::readElementType(mkElementType element) {
+  if (element > mkElementIndex)
+    return makeError(ErrorCode::InvalidArgument, "a buffer of element type " + std::to_string(element) +
+                                                     " was asked for, but element types are 0 (mkElementI1) to " +
+                                                     std::to_string(mkElementIndex) + " (mkElementIndex)");
+  return ElementType(element);
+}
+
+Expected<void> mk::capi::copyDebugLog(const Expected<DebugLog> &log, mkDebugRecord *records, size_t capacity,
+                                      size_t *count, uint32_t *dropped) {
+  if (!log)
+    return tl::unexpected(log.error());
+  *count = log->records.size();
+  size_t copied = std::min(capacity, *count);
+  if (copied)
+    std::memcpy(records, log->records.data(), copied * sizeof *records);
+  if (dropped)
+    *dropped = log->dropped;
+  return {};
+}
 
 static Expected<void> storeEngine(Expected<std::unique_ptr<Engine>> opened, mkEngine **engine) {
   if (!opened)
@@ -88,11 +111,10 @@ mkError *mkEngineAllocate(mkEngine *engine, mkElementType element, uint64_t coun
                           mkBuffer *buffer) {
   return call(__func__, {{"engine", engine}, {"buffer", buffer}}, [&]() -> Expected<void> {
     *buffer = 0;
-    if (element > mkElementIndex)
-      return makeError(ErrorCode::InvalidArgument, "a buffer of element type " + std::to_string(element) +
-                                                       " was asked for, but element types are 0 (mkElementI1) to " +
-                                                       std::to_string(mkElementIndex) + " (mkElementIndex)");
-    return store(engine->engine->allocate(ElementType(element), count, access, tenants), buffer);
+    Expected<ElementType> type = readElementType(element);
+    if (!type)
+      return tl::unexpected(type.error());
+    return store(engine->engine->allocate(*type, count, access, tenants), buffer);
   });
 }
 mkError *mkEngineRelease(mkEngine *engine, mkBuffer buffer) {
@@ -108,15 +130,8 @@ mkError *mkEngineRead(mkEngine *engine, mkBuffer buffer, uint64_t offset, void *
 }
 
 mkError *mkEngineReadControl(mkEngine *engine, uint32_t first, uint32_t *words, size_t count) {
-  return call(__func__, {{"engine", engine}, {"words", words, count}}, [&]() -> Expected<void> {
-    // More than 32 bits count are as much beyond the last word as all that they can.
-    uint32_t asked = uint32_t(std::min<size_t>(count, UINT32_MAX));
-    Expected<std::vector<uint32_t>> read = engine->engine->readControl(first, asked);
-    if (!read)
-      return tl::unexpected(read.error());
-    std::copy(read->begin(), read->end(), words);
-    return {};
-  });
+  return call(__func__, {{"engine", engine}, {"words", words, count}},
+              [&] { return copyControl(*engine->engine, first, words, count); });
 }
 mkError *mkEngineWriteControl(mkEngine *engine, uint32_t first, const uint32_t *words, size_t count) {
   return call(__func__, {{"engine", engine}, {"words", words, count}},
@@ -126,18 +141,7 @@ mkError *mkEngineWriteControl(mkEngine *engine, uint32_t first, const uint32_t *
 mkError *mkEngineReadDebugLog(mkEngine *engine, mkDebugRecord *records, size_t capacity, size_t *count,
                               uint32_t *dropped) {
   return call(__func__, {{"engine", engine}, {"records", records, capacity}, {"count", count}},
-              [&]() -> Expected<void> {
-                Expected<DebugLog> log = engine->engine->readDebugLog();
-                if (!log)
-                  return tl::unexpected(log.error());
-                *count = log->records.size();
-                size_t copied = std::min(capacity, *count);
-                if (copied)
-                  std::memcpy(records, log->records.data(), copied * sizeof *records);
-                if (dropped)
-                  *dropped = log->dropped;
-                return {};
-              });
+              [&] { return copyDebugLog(engine->engine->readDebugLog(), records, capacity, count, dropped); });
 }
 mkError *mkEngineClearDebugLog(mkEngine *engine) {
   return call(__func__, {{"engine", engine}}, [&] { return engine->engine->clearDebugLog(); });

@@ -44,15 +44,6 @@ struct mkResult {
 
 mkResult *mk::capi::makeResult(BatchResult result) { return new mkResult(std::move(result)); }
 
-/// An array of the result, which has the layout that C gives it.
-template <typename CT, typename T>
-static Expected<void> storeArray(const std::vector<T> &list, const CT **to, size_t *count) {
-  *to = list.empty() ? nullptr : reinterpret_cast<const CT *>(list.data());
-  if (count)
-    *count = list.size();
-  return {};
-}
-
 extern "C" {
 
 const char *mkTierName(mkTier tier) { return nameOf(tier, Tier::Window, stringifyTier); }
