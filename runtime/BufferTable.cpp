@@ -137,6 +137,7 @@ Expected<void> BufferTable::sync() {
   std::lock_guard lock(mutex);
   if (changedBegin >= changedEnd)
     return {};
+  bool wholeMirror = false;
   if (table.size() > mirrorRows) {
     size_t rows = std::max<size_t>(table.size() * 2, 64);
     Expected<uint64_t> grown = memory.allocate(rows * sizeof(abi::BufferEntry), "the buffer table");
@@ -148,14 +149,29 @@ Expected<void> BufferTable::sync() {
     mirrorRows = rows;
     changedBegin = 0;
     changedEnd = table.size();
+    wholeMirror = true;
   }
-  std::span<const abi::BufferEntry> changed = std::span(table).subspan(changedBegin, changedEnd - changedBegin);
-  if (Expected<void> copied =
-          device.copyToDevice(mirror + changedBegin * sizeof(abi::BufferEntry), std::as_bytes(changed));
-      !copied)
-    return copied;
+  // Runs of rows that differ: kernels that stay read the others meanwhile.
   mirrored.resize(table.size());
-  std::copy(changed.begin(), changed.end(), mirrored.begin() + changedBegin);
+  auto differs = [&](size_t row) {
+    const abi::BufferEntry &a = table[row], &b = mirrored[row];
+    return a.base != b.base || a.bytes != b.bytes || a.tenants != b.tenants || a.access != b.access;
+  };
+  for (size_t row = changedBegin; row < changedEnd;) {
+    size_t end = row;
+    while (end < changedEnd && (wholeMirror || differs(end)))
+      ++end;
+    if (end == row) {
+      ++row;
+      continue;
+    }
+    std::span<const abi::BufferEntry> changed = std::span(table).subspan(row, end - row);
+    if (Expected<void> copied = device.copyToDevice(mirror + row * sizeof(abi::BufferEntry), std::as_bytes(changed));
+        !copied)
+      return copied;
+    std::copy(changed.begin(), changed.end(), mirrored.begin() + row);
+    row = end;
+  }
   changedBegin = table.size();
   changedEnd = 0;
   return {};

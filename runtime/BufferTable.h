@@ -42,7 +42,7 @@ public:
 
   /// Dispatcher: takes a retired buffer from rows(), so that no window is found to hold any more; the device still has
   /// it.
-  void hide(BufferHandle buffer) { mirrored[buffer] = {}; }
+  void hide(BufferHandle buffer) { mirrored[buffer].base = 0; }
   /// Dispatcher: frees a retired buffer.
   void free(BufferHandle buffer);
   /// Dispatcher: brings the table on the device and rows() up to date.

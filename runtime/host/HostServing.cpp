@@ -37,7 +37,7 @@ struct HostServing::Scratch {
 };
 
 HostServing::HostServing(std::vector<HostService> ownedServices, uint32_t count)
-    : services(std::move(ownedServices)), running(count) {
+    : services(std::move(ownedServices)), width(count), running(count) {
   for (uint32_t i = 0; i < count; ++i)
     threads.emplace_back([this] { work(); });
 }
@@ -86,11 +86,11 @@ bool HostServing::claim(const HostService &service, Claim &claim) const {
     uint32_t p = starved != abi::PriorityLevels ? starved : first;
     uint32_t waiting = tails[p] - heads[p], count = waiting;
     if (service.scope == Scope::Block) {
-      count = std::clamp(waiting / (2 * uint32_t(threads.size()) + 1), 1u, waiting);
+      count = std::clamp(waiting / (2 * width + 1), 1u, waiting);
       count = std::min(count, abi::RingBlockClaim - heads[p] % abi::RingBlockClaim);
     } else {
       // All threads get a share of what waits.
-      count = std::clamp(waiting / uint32_t(threads.size() + 1), std::min(waiting, 32u), waiting);
+      count = std::clamp(waiting / (width + 1), std::min(waiting, 32u), waiting);
       count = std::min(count, abi::RingTile - heads[p] % abi::RingTile);
     }
     if (!at(state.ends[p].head).compare_exchange_strong(heads[p], heads[p] + count, std::memory_order_acq_rel))

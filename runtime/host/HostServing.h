@@ -60,6 +60,7 @@ private:
   std::atomic<uint32_t> sleepers = 0;
   std::mutex mutex;
   std::condition_variable left;
+  const uint32_t width;
   uint32_t running;
   std::vector<std::thread> threads;
 };

@@ -170,6 +170,7 @@ private:
 
   CompileRequest requestFor(size_t route) const;
   void leave();
+  void capture(Routes::Route &route);
   Expected<void> startWorkers();
   Expected<EpochSwap> swapLocked();
 
@@ -368,8 +369,11 @@ Expected<EpochSwap> ResidentEngine::Impl::swapLocked() {
           {route->id, route->kernel.get(), route->unit->length, route->unit->layout.words});
     }
     routeKernels = std::move(kernels);
-    for (Routes::Route *route : routes.wanted())
+    for (Routes::Route *route : routes.wanted()) {
       record.routes += route->installed;
+      if (route->installed && route->state == PromotionState::Queued && route->captured.empty())
+        capture(*route);
+    }
   }
   record.loadSeconds = secondsSince(loading);
   Clock::time_point starting = Clock::now();
@@ -385,6 +389,30 @@ Expected<EpochSwap> ResidentEngine::Impl::swapLocked() {
     swapLog.pop_front();
   swapLog.push_back(record);
   return record;
+}
+
+/// While no worker runs, and with the routes' mutex held: what a new route is to be checked with.
+void ResidentEngine::Impl::capture(Routes::Route &route) {
+  // One that differs is enough to refuse it, and the pause should be short.
+  constexpr size_t most = 2;
+  Error last{};
+  for (const std::vector<abi::Slot> &sample : route.unit->samples) {
+    Expected<RouteCheck::Captured> captured =
+        RouteCheck::capture(*device, layout, buffers.rows(), route.unit->signature, sample);
+    if (captured)
+      route.captured.push_back(std::move(*captured));
+    else
+      last = captured.error();
+    if (route.captured.size() == most)
+      return;
+  }
+  if (!route.captured.empty() || route.unit->samples.empty())
+    return;
+  // Buffers that are gone say nothing about the window: others will come.
+  if (last.code == ErrorCode::NotFound && ++route.vainChecks < 16)
+    route.unit->samples.clear();
+  else
+    routes.retire(route, PromotionState::Failed, last.message);
 }
 
 void ResidentEngine::Impl::loseDevice(const Error &error) {
@@ -700,9 +728,10 @@ void ResidentEngine::Impl::promote() {
     routes.demoteCold(options.policy.hotWindowThreshold);
   }
   requestRoutes();
-  if (somethingNew && secondsSince(lastSwap) >= options.swapInterval) {
+  if (somethingNew) {
     std::lock_guard lock(swapMutex);
-    (void)swapLocked();
+    if (secondsSince(lastSwap) >= options.swapInterval)
+      (void)swapLocked();
   }
   checkInstalled();
 }
@@ -799,11 +828,15 @@ bool ResidentEngine::Impl::checkInstalled() {
       std::lock_guard lock(routes.mutex);
       Routes::Route *next = nullptr;
       for (Routes::Route *route : routes.wanted())
-        if (route->state == PromotionState::Queued && route->installed && !route->unit->samples.empty())
+        if (route->state == PromotionState::Queued && !route->captured.empty())
           next = route;
+        else if (route->state == PromotionState::Queued && route->installed && !route->unit->samples.empty())
+          // The next epoch captures what has come since.
+          somethingNew = true;
       if (!next)
         break;
-      candidate = {next->id, next->unit->signature, next->unit->samples};
+      candidate = {next->id, next->unit->signature, std::move(next->captured)};
+      next->captured.clear();
     }
     any = true;
     RouteCheck check(*device, layout, buffers, routes.mutex,
@@ -813,9 +846,7 @@ bool ResidentEngine::Impl::checkInstalled() {
     Routes::Route *route = routes.find(candidate.route);
     if (!route || route->state != PromotionState::Queued)
       continue;
-    if (!difference && difference.error().code == ErrorCode::NotFound && ++route->vainChecks < 16)
-      route->unit->samples.clear();
-    else if (!difference)
+    if (!difference)
       routes.retire(*route, PromotionState::Failed, difference.error().message);
     else if (!difference->empty())
       routes.retire(*route, PromotionState::Mismatched, *difference);

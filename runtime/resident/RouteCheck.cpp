@@ -14,64 +14,85 @@ namespace mk {
 /// Elements of 64 are the widest alignment that code asks about.
 static constexpr uint32_t KeptOffset = 63;
 
-Expected<void> RouteCheck::makeCopies(const WindowSignature &signature, std::vector<abi::Slot> &slots,
-                                      std::vector<Copy> &copies) {
-  copies.resize(signature.args.size());
-  std::vector<bool> made(signature.args.size());
-  uint64_t total = 0;
+/// Calls 'visit' for each memref of the slots: its number in the signature, its layout, and its words.
+template <typename Visit>
+static Expected<void> forMemrefs(const IsaLayout &layout, const WindowSignature &signature,
+                                 std::vector<abi::Slot> &slots, Visit visit) {
   for (size_t place = 0; place < signature.issues.size(); ++place) {
     const WindowSignature::Issue &issue = signature.issues[place];
-    for (size_t i = 0; i < issue.operands.size(); ++i) {
-      uint32_t number = issue.operands[i];
-      const ArgLayout &arg = layout[issue.opcode].args[i];
-      const ArgType &type = signature.args[number];
-      if (!arg.isMemref())
-        continue;
-      uint32_t *words = slots[place].args + arg.word;
-      Copy &copy = copies[number];
-      bool view = arg.kind == ArgType::View;
-      if (!made[number]) {
-        made[number] = true;
-        abi::BufferEntry row{};
-        {
-          std::lock_guard lock(rowsMutex);
-          if (words[0] < buffers.rows().size())
-            row = buffers.rows()[words[0]];
-        }
-        if (!row.base)
-          return makeError(ErrorCode::NotFound, "the buffer " + std::to_string(words[0]) +
-                                                    " of an instance to be checked has been released");
-        copy.element = type.element;
-        copy.compared = (type.access & abi::AccessWrite) && !(type.access & abi::AccessTransient);
-        copy.offset = view ? words[1] & KeptOffset : 0;
-        uint64_t first = view ? uint64_t(words[1] - copy.offset) << arg.elementShift : 0;
-        uint64_t bytes = view ? uint64_t(copy.offset + words[2]) << arg.elementShift : row.bytes;
-        if (first > row.bytes || bytes > row.bytes - first)
-          return makeError(ErrorCode::NotFound, "the buffer " + std::to_string(words[0]) +
-                                                    " of an instance to be checked has become another");
-        total += bytes;
-        if (total > MaxBytes)
-          return makeError(ErrorCode::Unsupported, "an instance takes " + std::to_string(total) +
-                                                       " bytes of buffers, of which at most " +
-                                                       std::to_string(MaxBytes) + " are copied for a check");
-        copy.before.resize(bytes);
-        if (Expected<void> copied = device.copyFromDevice(row.base + first, copy.before); !copied)
-          return copied;
-        Expected<BufferHandle> handle =
-            buffers.allocate(std::max<uint64_t>(bytes, 1), row.access, 1u << slots[place].tenant);
-        if (!handle)
-          return tl::unexpected(handle.error());
-        copy.handle = *handle;
-        Expected<uint64_t> address = buffers.locate(*handle, 0, bytes);
-        if (!address)
-          return tl::unexpected(address.error());
-        copy.address = *address;
-      }
-      words[0] = copy.handle;
-      if (view)
-        words[1] = copy.offset;
-    }
+    for (size_t i = 0; i < issue.operands.size(); ++i)
+      if (const ArgLayout &arg = layout[issue.opcode].args[i]; arg.isMemref())
+        if (Expected<void> visited = visit(issue.operands[i], arg, slots[place].args + arg.word); !visited)
+          return visited;
   }
+  return {};
+}
+
+Expected<RouteCheck::Captured> RouteCheck::capture(Device &device, const IsaLayout &layout,
+                                                   std::span<const abi::BufferEntry> rows,
+                                                   const WindowSignature &signature, std::span<const abi::Slot> slots) {
+  Captured captured;
+  captured.slots.assign(slots.begin(), slots.end());
+  captured.arguments.resize(signature.args.size());
+  std::vector<bool> done(signature.args.size());
+  uint64_t total = 0;
+  auto visit = [&](uint32_t number, const ArgLayout &arg, const uint32_t *words) -> Expected<void> {
+    if (done[number])
+      return {};
+    done[number] = true;
+    Captured::Argument &argument = captured.arguments[number];
+    bool view = arg.kind == ArgType::View;
+    abi::BufferEntry row = words[0] < rows.size() ? rows[words[0]] : abi::BufferEntry();
+    argument.access = row.access;
+    argument.offset = view ? words[1] & KeptOffset : 0;
+    uint64_t first = view ? uint64_t(words[1] - argument.offset) << arg.elementShift : 0;
+    uint64_t bytes = view ? uint64_t(argument.offset + words[2]) << arg.elementShift : row.bytes;
+    if (!row.base || first > row.bytes || bytes > row.bytes - first)
+      return makeError(ErrorCode::NotFound,
+                       "the buffer " + std::to_string(words[0]) + " of an instance to be checked has been released");
+    total += bytes;
+    if (total > MaxBytes)
+      return makeError(ErrorCode::Unsupported, "an instance takes " + std::to_string(total) +
+                                                   " bytes of buffers, of which at most " + std::to_string(MaxBytes) +
+                                                   " are copied for a check");
+    argument.contents.resize(bytes);
+    return device.copyFromDevice(row.base + first, argument.contents);
+  };
+  if (Expected<void> visited = forMemrefs(layout, signature, captured.slots, visit); !visited)
+    return tl::unexpected(visited.error());
+  return captured;
+}
+
+Expected<void> RouteCheck::makeCopies(const WindowSignature &signature, const Captured &sample,
+                                      std::vector<abi::Slot> &slots, std::vector<Copy> &copies) {
+  copies.resize(signature.args.size());
+  uint32_t tenant = slots.front().tenant;
+  auto visit = [&](uint32_t number, const ArgLayout &arg, uint32_t *words) -> Expected<void> {
+    Copy &copy = copies[number];
+    const Captured::Argument &argument = sample.arguments[number];
+    if (!copy.handle) {
+      const ArgType &type = signature.args[number];
+      copy.element = type.element;
+      copy.compared = (type.access & abi::AccessWrite) && !(type.access & abi::AccessTransient);
+      copy.offset = argument.offset;
+      copy.before = argument.contents;
+      uint64_t bytes = argument.contents.size();
+      Expected<BufferHandle> handle = buffers.allocate(std::max<uint64_t>(bytes, 1), argument.access, 1u << tenant);
+      if (!handle)
+        return tl::unexpected(handle.error());
+      copy.handle = *handle;
+      Expected<uint64_t> address = buffers.locate(*handle, 0, bytes);
+      if (!address)
+        return tl::unexpected(address.error());
+      copy.address = *address;
+    }
+    words[0] = copy.handle;
+    if (arg.kind == ArgType::View)
+      words[1] = copy.offset;
+    return {};
+  };
+  if (Expected<void> made = forMemrefs(layout, signature, slots, visit); !made)
+    return made;
   std::lock_guard lock(rowsMutex);
   return buffers.sync();
 }
@@ -136,11 +157,11 @@ std::string RouteCheck::difference(const Answer &a, const Answer &b, std::span<c
   return {};
 }
 
-Expected<std::string> RouteCheck::compare(const Candidate &candidate, std::span<const abi::Slot> sample) {
-  std::vector<abi::Slot> slots(sample.begin(), sample.end());
+Expected<std::string> RouteCheck::compare(const Candidate &candidate, const Captured &sample) {
+  std::vector<abi::Slot> slots = sample.slots;
   std::vector<Copy> copies;
   auto compareCopies = [&]() -> Expected<std::string> {
-    if (Expected<void> made = makeCopies(candidate.signature, slots, copies); !made)
+    if (Expected<void> made = makeCopies(candidate.signature, sample, slots, copies); !made)
       return tl::unexpected(made.error());
     Expected<Answer> expected = answer(slots, copies, 0);
     if (!expected)
@@ -170,7 +191,7 @@ Expected<std::string> RouteCheck::compare(const Candidate &candidate, std::span<
 Expected<std::string> RouteCheck::run(const Candidate &candidate) {
   Expected<std::string> last = std::string();
   bool any = false;
-  for (const std::vector<abi::Slot> &sample : candidate.samples) {
+  for (const Captured &sample : candidate.samples) {
     Expected<std::string> result = compare(candidate, sample);
     if (result && !result->empty())
       return result;

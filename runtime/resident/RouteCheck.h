@@ -16,19 +16,35 @@
 namespace mk {
 
 /// Runs recorded instances of a window on the interpreter and on a route, both on copies of the buffers that they name,
-/// and compares bytes and faults. The copies are buffers of the engine, and the instances are published like all
-/// others, so that nothing has to stop.
+/// and compares bytes and faults. What is copied is captured while no worker runs; the rest goes on beside the
+/// traffic: the copies are buffers of the engine, and the instances are published like all others.
 class RouteCheck {
 public:
   /// Instances whose buffers take more bytes than this are not checked, and their window stays with the interpreter.
   static constexpr uint64_t MaxBytes = uint64_t(64) << 20;
 
   using RunWindow = std::function<Expected<std::vector<SlotFault>>(std::span<const abi::Slot>, uint32_t route)>;
+  /// An instance, and what each argument of its signature held.
+  struct Captured {
+    struct Argument {
+      /// Access of the buffer.
+      uint32_t access = 0;
+      /// Elements before those of the view, so that the alignment is that of the original.
+      uint32_t offset = 0;
+      std::vector<std::byte> contents;
+    };
+    std::vector<abi::Slot> slots;
+    std::vector<Argument> arguments;
+  };
   struct Candidate {
     uint32_t route = 0;
     WindowSignature signature;
-    std::vector<std::vector<abi::Slot>> samples;
+    std::vector<Captured> samples;
   };
+
+  /// While no worker runs. NotFound when a buffer is gone, Unsupported for more than MaxBytes.
+  static Expected<Captured> capture(Device &device, const IsaLayout &layout, std::span<const abi::BufferEntry> rows,
+                                    const WindowSignature &signature, std::span<const abi::Slot> slots);
 
   /// 'rowsMutex' guards the rows of the table.
   RouteCheck(Device &device, const IsaLayout &layout, BufferTable &buffers, std::mutex &rowsMutex, RunWindow runWindow)
@@ -44,17 +60,17 @@ private:
     uint64_t address = 0;
     ElementType element = ElementType::I8;
     bool compared = false;
-    /// Elements left out before, so that the alignment is that of the original.
     uint32_t offset = 0;
-    std::vector<std::byte> before;
+    std::span<const std::byte> before;
   };
   struct Answer {
     std::vector<SlotFault> faults;
     std::vector<std::vector<std::byte>> contents;
   };
 
-  Expected<std::string> compare(const Candidate &candidate, std::span<const abi::Slot> sample);
-  Expected<void> makeCopies(const WindowSignature &signature, std::vector<abi::Slot> &slots, std::vector<Copy> &copies);
+  Expected<std::string> compare(const Candidate &candidate, const Captured &sample);
+  Expected<void> makeCopies(const WindowSignature &signature, const Captured &sample, std::vector<abi::Slot> &slots,
+                            std::vector<Copy> &copies);
   Expected<Answer> answer(std::span<const abi::Slot> slots, std::span<const Copy> copies, uint32_t route);
   static std::string difference(const Answer &a, const Answer &b, std::span<const Copy> copies);
 

@@ -12,6 +12,7 @@
 #include "../BufferTable.h"
 #include "../WindowTable.h"
 #include "Publisher.h"
+#include "RouteCheck.h"
 #include <chrono>
 #include <map>
 
@@ -32,6 +33,8 @@ public:
     bool requested = false;
     /// Its code is part of the running epoch.
     bool installed = false;
+    /// Instances to check it with, as they were while no worker ran.
+    std::vector<RouteCheck::Captured> captured;
     std::string error;
     uint32_t coldChecks = 0;
     /// Checks that could not be made, since a buffer was gone.

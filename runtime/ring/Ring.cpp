@@ -147,6 +147,13 @@ abi::ResidentParams RingSet::params(uint64_t ageThreshold) const {
 
 Expected<abi::RingState> RingSet::state() const {
   abi::RingState state;
+  if (device.info().hostAddressable) {
+    // The workers are threads of this process: word by word, as they write it.
+    auto *from = reinterpret_cast<uint32_t *>(stateMemory), *to = reinterpret_cast<uint32_t *>(&state);
+    for (size_t i = 0; i < sizeof state / sizeof(uint32_t); ++i)
+      to[i] = std::atomic_ref(from[i]).load(std::memory_order_relaxed);
+    return state;
+  }
   if (Expected<void> copied = device.copyFromDevice(stateMemory, std::as_writable_bytes(std::span(&state, 1))); !copied)
     return tl::unexpected(copied.error());
   return state;

@@ -46,10 +46,10 @@ mk.window @route7 (%v: !vi, %x: i32, %y: i32) attributes {mk.route = 7 : i32, mk
 // CHECK: arith.shrui %{{.*}}, %c14_i32
 // CHECK: scf.index_switch
 // CHECK: case 7 {
-// CHECK: mk.task
+// Nothing can fault here.
 // CHECK: mk.single nowait {
-// CHECK: mk.complete %[[PLACE]],
-// CHECK: mk.complete
+// CHECK: mk.complete %[[PLACE]], %c-1_i64
+// CHECK: mk.complete %{{.*}}, %c-1_i64
 // CHECK: default {
 // CHECK: scf.index_switch
 // CHECK: case 66

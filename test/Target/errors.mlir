@@ -12,10 +12,10 @@
 // LEVEL: error: --opt-level is 4, but must be 0 to 3
 
 // RUN: not mk-translate --mk-to-ptx --kernels=interpreter,shaders %s 2>&1 | FileCheck %s --check-prefix=KERNELS
-// KERNELS: error: --kernels has 'shaders', but knows interpreter, opcodes and windows
+// KERNELS: error: --kernels has 'shaders', but knows interpreter, resident, opcodes and windows
 
 // RUN: not mk-translate --mk-to-ptx --kernels= %s 2>&1 | FileCheck %s --check-prefix=NONE
-// NONE: error: --kernels has '', but knows interpreter, opcodes and windows
+// NONE: error: --kernels has '', but knows interpreter, resident, opcodes and windows
 
 // RUN: echo 'module {}' | not mk-translate --mk-to-ptx 2>&1 | FileCheck %s --check-prefix=EMPTY
 // EMPTY: error: module has no mk.opcode, so there is nothing to interpret

@@ -26,14 +26,14 @@
 // WHOLE-NOT:   mk.fault
 // WHOLE:       mlir_reproducer
 // WHOLE:       pipeline: "builtin.module(mk-fuse-windows,{{ ?}}mk-guard{
-// NVVM-SAME:   convert-mk-to-gpu{{.*}},{{ ?}}mk-build-interpreter{scope=all})"
-// HOST-SAME:   convert-mk-to-host{{.*}},{{ ?}}mk-build-interpreter{scope=all})"
+// NVVM-SAME:   convert-mk-to-gpu{{.*}},{{ ?}}mk-build-interpreter{resident=false scope=all})"
+// HOST-SAME:   convert-mk-to-host{{.*}},{{ ?}}mk-build-interpreter{resident=false scope=all})"
 
 // SCOPE:       error: scope is 'warp', but must be
 
 // LOCAL-LABEL: mk.opcode @touch
 // LOCAL:       mk.fault buffer_bounds
-// LOCAL:       pipeline: "builtin.module(mk-build-interpreter{scope=warp})"
+// LOCAL:       pipeline: "builtin.module(mk-build-interpreter{resident=false scope=warp})"
 mk.opcode @touch code(64) scope(lane) (%m: memref<?xf32>, %i: index) {
   %x = memref.load %m[%i] : memref<?xf32>
   %y = math.exp %x : f32

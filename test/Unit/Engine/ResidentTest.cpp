@@ -400,6 +400,49 @@ TEST_P(ResidentTest, ALevelThatIsFloodedDoesNotStarveTheOthers) {
   EXPECT_EQ(read(out, 2)[1], 100u);
 }
 
+/// In a process of its own: an illegal address, which only code without guards can reach, ends CUDA for the process.
+/// All that waits must hear of it, and nothing may hang.
+static void loseTheGpu() {
+  OpenResidentOptions options;
+  options.device = "cuda:0";
+  options.guard = false;
+  auto opened = openResidentEngine(source, "resident.mlir", options);
+  if (!opened)
+    std::_Exit(1);
+  ResidentEngine &engine = **opened;
+  abi::Slot bad{1, 64, 0, abi::PriorityNormal, {*engine.allocate(ElementType::I32, 16), 0x7FFFFFF0, 1, 1}};
+  auto ticket = engine.publish(std::span(&bad, 1));
+  if (!ticket)
+    std::_Exit(2);
+  auto faults = engine.wait(*ticket);
+  if (faults || faults.error().code != ErrorCode::DeviceFailed)
+    std::_Exit(3);
+  auto again = engine.publish(std::span(&bad, 1));
+  if (again || again.error().code != ErrorCode::DeviceFailed)
+    std::_Exit(4);
+  if (auto polled = engine.poll(*ticket); polled || polled.error().code != ErrorCode::DeviceFailed)
+    std::_Exit(5);
+  if (engine.swap() || engine.drain())
+    std::_Exit(6);
+  opened->reset();
+  // The rest of the program goes on.
+  options.device = "host";
+  options.guard = true;
+  auto host = openResidentEngine(source, "resident.mlir", options);
+  abi::Slot good{1, 64, 0, abi::PriorityNormal, {*(*host)->allocate(ElementType::I32, 16), 0, 1, 1}};
+  auto answered = (*host)->publish(std::span(&good, 1));
+  std::_Exit(answered && (*host)->wait(*answered) ? 0 : 7);
+}
+
+TEST(ResidentDeath, ALostGpuIsReportedAndNothingHangs) {
+  auto gpu = createDevice("cuda:0");
+  if (!gpu)
+    GTEST_SKIP() << gpu.error().message;
+  gpu->reset();
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(loseTheGpu(), testing::ExitedWithCode(0), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Devices, ResidentTest, testing::Values("host", "cuda:0"),
                          [](const auto &info) { return std::string(info.param) == "host" ? "host" : "cuda"; });
 

@@ -197,7 +197,7 @@ template <uint32_t dense> static void runOpcode(const abi::LaunchParams *params,
 }
 
 /// Signatures of the window kernels that exist; a kernel is a function and so can know only its place.
-static constexpr size_t MaxWindows = 8;
+static constexpr size_t MaxWindows = 256;
 static std::mutex windowMutex;
 static std::vector<WindowSignature> windowSignatures;
 

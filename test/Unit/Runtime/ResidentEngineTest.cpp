@@ -109,7 +109,7 @@ TEST_F(Resident, FaultsAreKeptWhenTheirLinesAreUsedAgain) {
   ASSERT_TRUE(ticket);
   BufferHandle x = buffer({0});
   for (int lap = 0; lap < 5; ++lap)
-    run(std::vector<abi::Slot>(200, makeSlot(Fill, {x, 0, 1, 3})));
+    run(std::vector<abi::Slot>(200, makeSlot(Fill, {x, 0, 0, 1})));
   auto faults = engine->wait(*ticket);
   ASSERT_EQ(faults->size(), 2u);
   EXPECT_EQ((*faults)[1].code, 0x80000002u);
@@ -146,14 +146,14 @@ TEST_F(Resident, WithoutRoomAPublicationIsRefusedWhole) {
   options.ringLines = 256;
   open(options);
   BufferHandle x = buffer({0});
-  EXPECT_EQ(refusal(std::vector<abi::Slot>(257, makeSlot(Fill, {x, 0, 1, 1}))).message,
+  EXPECT_EQ(refusal(std::vector<abi::Slot>(257, makeSlot(Fill, {x, 0, 0, 1}))).message,
             "257 slots take 257 lines of a ring of 256 (ResidentOptions::ringLines); publish them in several calls");
   // Nobody claims while the epochs change, so the ring fills up.
   PublishOptions impatient;
   impatient.wait = false;
   bool refused = false;
   for (int i = 0; i < 100000 && !refused; ++i) {
-    auto ticket = engine->publish(std::vector<abi::Slot>(200, makeSlot(Fill, {x, 0, 1, 1})), impatient);
+    auto ticket = engine->publish(std::vector<abi::Slot>(200, makeSlot(Fill, {x, 0, 0, 1})), impatient);
     if (!ticket) {
       EXPECT_EQ(ticket.error().code, ErrorCode::Busy);
       EXPECT_EQ(ticket.error().message,
@@ -170,7 +170,7 @@ TEST_F(Resident, SwapsLoseNothing) {
   BufferHandle x = buffer({0});
   std::vector<PublishTicket> tickets;
   for (int i = 0; i < 200; ++i) {
-    auto ticket = engine->publish(std::vector<abi::Slot>(7, makeSlot(Fill, {x, 0, 1, 1})));
+    auto ticket = engine->publish(std::vector<abi::Slot>(7, makeSlot(Fill, {x, 0, 0, 1})));
     ASSERT_TRUE(ticket);
     tickets.push_back(*ticket);
     if (i % 10 == 0)
@@ -262,7 +262,7 @@ TEST_F(Resident, TelemetryCountsOpcodesAndWatches) {
   open(options);
   BufferHandle x = buffer({0});
   for (int i = 0; i < 10; ++i)
-    run(std::vector<abi::Slot>(20, makeSlot(Fill, {x, 0, 1, 1})));
+    run(std::vector<abi::Slot>(20, makeSlot(Fill, {x, 0, 0, 1})));
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   auto telemetry = engine->telemetry();
   ASSERT_TRUE(telemetry);
@@ -307,12 +307,12 @@ TEST_F(Resident, AQuotaIsACredit) {
   open(options);
   BufferHandle x = buffer({0});
   for (int i = 0; i < 100; ++i)
-    EXPECT_TRUE(engine->publish(std::vector<abi::Slot>(7, makeSlot(Fill, {x, 0, 1, 1}))));
+    EXPECT_TRUE(engine->publish(std::vector<abi::Slot>(7, makeSlot(Fill, {x, 0, 0, 1}))));
   PublishOptions impatient;
   impatient.wait = false;
   bool refused = false;
   for (int i = 0; i < 100000 && !refused; ++i)
-    if (auto ticket = engine->publish(std::vector<abi::Slot>(8, makeSlot(Fill, {x, 0, 1, 1})), impatient); !ticket) {
+    if (auto ticket = engine->publish(std::vector<abi::Slot>(8, makeSlot(Fill, {x, 0, 0, 1})), impatient); !ticket) {
       EXPECT_EQ(ticket.error().message, "tenant 0 has its quota of 10 slots waiting or running; publish later");
       refused = true;
     }
@@ -331,7 +331,7 @@ TEST_F(Resident, TheIdleLevelIsServedUnderAFlood) {
   for (int i = 0; i < 2; ++i)
     flood.emplace_back([&] {
       while (!stop)
-        EXPECT_TRUE(engine->publish(std::vector<abi::Slot>(64, makeSlot(Bump, {x, 0})), {.priority = 0}));
+        EXPECT_TRUE(engine->publish(std::vector<abi::Slot>(64, makeSlot(Put, {x, 0, 0, 1, 0})), {.priority = 0}));
     });
   BufferHandle y = buffer({0});
   // The stated bound: as many claims as the threshold says, one for each other level, and what runs already.

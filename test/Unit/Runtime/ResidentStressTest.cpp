@@ -160,8 +160,8 @@ TEST(ResidentStress, NothingIsLost) {
   std::atomic<uint32_t> running = Publishers;
   for (uint32_t number = 0; number < Publishers; ++number) {
     publishers.push_back(std::make_unique<Publisher>(engine, number, x, y, z));
-    threads.emplace_back([&, number] {
-      publishers[number]->run(left);
+    threads.emplace_back([&, publisher = publishers.back().get()] {
+      publisher->run(left);
       --running;
     });
   }
