@@ -443,6 +443,17 @@ static void buildInterpreter(ModuleOp module, StringRef name, ScopeKind scope, A
   };
   Value header = headerOf(first);
 
+  if (resident) {
+    // Nobody else ends a line that only fills up a tile.
+    Value meta = vector::ExtractOp::create(b, line, static_cast<int64_t>(abi::SlotTenantWord));
+    Value fills = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, meta, b.i32(abi::RingPadding));
+    auto branch = scf::IfOp::create(b, fills, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    auto single = SingleOp::create(b, /*nowait=*/true);
+    b.fill(single.getBody(), [&] { CompleteOp::create(b, first, b.i64(abi::NoFault)); });
+  }
+
   // The owner of a window's first slot runs all of them; whoever meets another slot of it runs none.
   Value word = vector::ExtractOp::create(b, header, static_cast<int64_t>(abi::SlotOrderWord));
   Value continued = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,

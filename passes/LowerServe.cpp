@@ -122,13 +122,9 @@ void ServeLowering::claim(Value words) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(branch.thenBlock());
     Value epoch = toI32(param(abi::ResidentEpoch)), age = toI32(param(abi::ResidentAgeThreshold));
-    Value unit = i32(scope == ScopeKind::Lane ? abi::RingTile : abi::RingBlockClaim), share = i32(1);
-    if (scope == ScopeKind::Block) {
-      Value ctas = toI32(gpu::GridDimOp::create(b, gpu::Dimension::x).getResult());
-      share = arith::AddIOp::create(b, ctas, ctas);
-    }
+    Value unit = i32(scope == ScopeKind::Lane ? abi::RingTile : abi::RingUnit);
     SmallVector<Value> found = call("claim", {epoch, param(abi::ResidentLines), param(abi::ResidentDoorbell),
-                                              param(abi::ResidentState), log2, age, thread, unit, share});
+                                              param(abi::ResidentState), log2, age, thread, unit});
     Value isFirst = compare(arith::CmpIPredicate::eq, thread, i32(0));
     auto tells = scf::IfOp::create(b, isFirst, /*withElseRegion=*/false);
     {

@@ -10,8 +10,8 @@
 // lanes 4 + 4 * ring to 7 + 4 * ring: whoever polls asks for the next line of each ring together with the doorbell, so
 // that a single slot costs one way across the bus. %polls says that the warp still is the one that polls: it calls
 // @release once its CTA is at work.
-func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i32, %age: i32, %lane: i32, %unit: i32,
-                 %share: i32) -> (i32, i32, i32, i1, i1, i32, i32, i32, i32) {
+func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i32, %age: i32, %lane: i32, %unit: i32)
+    -> (i32, i32, i32, i1, i1, i32, i32, i32, i32) {
   %false = arith.constant false
   %true = arith.constant true
   %c0 = arith.constant 0 : i32
@@ -139,7 +139,18 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
             // The tags of the fetched lines.
             %got = arith.andi %r3, %tagMask : i32
             %fits0 = arith.cmpi eq, %got, %tag : i32
-            %fits = arith.andi %fits0, %isFetcher : i1
+            // The line of a window is no news by itself: its tail says when the others are there. The third quad has the
+            // length.
+            %c21 = arith.constant 21 : i32
+            %c255 = arith.constant 255 : i32
+            %length0 = arith.shrui %r3, %c21 : i32
+            %length1 = arith.andi %length0, %c255 : i32
+            %isThird = arith.cmpi eq, %quad, %c2 : i32
+            %isLong = arith.cmpi ugt, %length1, %c1 : i32
+            %isWindow = arith.andi %isThird, %isLong : i1
+            %isSingle = arith.xori %isWindow, %true : i1
+            %fits1 = arith.andi %fits0, %isFetcher : i1
+            %fits = arith.andi %fits1, %isSingle : i1
             %arrived = nvvm.vote.sync ballot %all, %fits -> i32
             %shift0 = arith.shli %ring, %c2 : i32
             %shift = arith.addi %shift0, %c4 : i32
@@ -217,13 +228,10 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
         %first = math.cttz %candidates : i32
         %pick = arith.select %isAged, %oldest, %first : i32
         %isPick = arith.cmpi eq, %lane, %pick : i32
-        // To the end of the unit at most, and no more than a fair share.
+        // To the end of the unit at most: windows do not cross it.
         %inUnit = arith.andi %news#0, %unitMask : i32
         %toEnd = arith.subi %unit, %inUnit : i32
-        %fair0 = arith.divui %left, %share : i32
-        %fair1 = arith.maxui %fair0, %c1 : i32
-        %fair = arith.minui %fair1, %left : i32
-        %count = arith.minui %fair, %toEnd : i32
+        %count = arith.minui %left, %toEnd : i32
         %end = arith.addi %news#0, %count : i32
         %tailHigh0 = arith.extui %news#1 : i32 to i64
         %tailHigh = arith.shli %tailHigh0, %w32 : i64

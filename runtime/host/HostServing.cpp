@@ -85,14 +85,10 @@ bool HostServing::claim(const HostService &service, Claim &claim) const {
       return false;
     uint32_t p = starved != abi::PriorityLevels ? starved : first;
     uint32_t waiting = tails[p] - heads[p], count = waiting;
-    if (service.scope == Scope::Block) {
-      count = std::clamp(waiting / (2 * width + 1), 1u, waiting);
-      count = std::min(count, abi::RingBlockClaim - heads[p] % abi::RingBlockClaim);
-    } else {
-      // All threads get a share of what waits.
-      count = std::clamp(waiting / (width + 1), std::min(waiting, 32u), waiting);
-      count = std::min(count, abi::RingTile - heads[p] % abi::RingTile);
-    }
+    // All threads get a share of what waits, in whole units.
+    uint32_t inUnit = heads[p] % abi::RingUnit;
+    uint32_t share = waiting / (width + 1) / abi::RingUnit * abi::RingUnit + abi::RingUnit - inUnit;
+    count = std::min({waiting, share, abi::RingTile - heads[p] % abi::RingTile});
     if (!at(state.ends[p].head).compare_exchange_strong(heads[p], heads[p] + count, std::memory_order_acq_rel))
       continue;
     at(state.passed[p]).store(0, std::memory_order_relaxed);
@@ -177,7 +173,9 @@ void HostServing::run(const HostService &service, const Claim &claim, Scratch &s
   // A run of slots on their own goes to the interpreter at once; windows may have other code.
   for (uint32_t place = begin; place < claimedEnd;) {
     if (scratch.tile[place].order & abi::OrderContinuation) {
-      // Its owner has its first slot, or it is none.
+      // Its owner has the window's first slot.
+      if (metaOf(lines[(base + place) & mask]) == abi::RingPadding)
+        finish(place, place + 1);
       ++place;
       continue;
     }

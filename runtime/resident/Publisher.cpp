@@ -54,6 +54,11 @@ Expected<void> Publisher::check(std::span<const abi::Slot> slots, std::span<cons
   uint32_t lastTenant = ~0u, lastOpcode = ~0u;
   for (size_t i = 0, length = 1; i < slots.size(); i += length) {
     length = windowLength(slots[i]);
+    if (length > abi::RingUnit)
+      return makeError(ErrorCode::Unsupported, slotName(indexes, i) + "starts a window of " + std::to_string(length) +
+                                                   " slots, but resident workers take up to " +
+                                                   std::to_string(abi::RingUnit) +
+                                                   "; publish it in parts, or submit it in a batch of mk::Engine");
     lines[routeOf(slots, opcodes.data(), i, length)] += length;
     for (size_t k = i; k < i + length; ++k) {
       if (slots[k].tenant == lastTenant && slots[k].opcode == lastOpcode)

@@ -65,9 +65,8 @@ inline abi::Slot readLine(const abi::RingLine &line, uint32_t priority) {
   return slot;
 }
 
-inline uint32_t routeOf(const abi::RingLine &line) {
-  return (line.words[11] >> 16 | (line.words[15] & 0xFFFF0000u)) >> abi::RingRouteShift;
-}
+inline uint32_t metaOf(const abi::RingLine &line) { return line.words[11] >> 16 | (line.words[15] & 0xFFFF0000u); }
+inline uint32_t routeOf(const abi::RingLine &line) { return metaOf(line) >> abi::RingRouteShift; }
 
 } // namespace mk
 

@@ -68,15 +68,10 @@ void Ring::writeAlone(std::span<const abi::Slot> slots, uint32_t index) {
 }
 
 void Ring::pad(uint32_t lines) {
-  // A continuation that no window owns: no worker runs it, and it has ended.
   abi::Slot nothing{};
   nothing.tenant = abi::MaxTenants;
-  for (uint32_t i = 0; i < lines; ++i) {
-    std::atomic_ref(memory.statuses[written & mask])
-        .store(uint32_t(abi::SlotStatus::Done) << abi::RingStatusShift | abi::ringTag(uint32_t(written), linesLog2),
-               std::memory_order_release);
-    write(nothing, abi::RingContinuation, 0);
-  }
+  for (uint32_t i = 0; i < lines; ++i)
+    write(nothing, abi::RingPadding, 0);
 }
 
 bool Ring::hasEnded(uint64_t &begin, uint64_t end) const {

@@ -65,8 +65,8 @@ public:
   uint64_t next() const { return written; }
   /// Lines that have to be left out before a window of 'length' slots.
   uint32_t paddingFor(uint32_t length, uint64_t at) const {
-    uint32_t place = uint32_t(at) & (abi::RingTile - 1);
-    return length > 1 && place + length > abi::RingTile ? abi::RingTile - place : 0;
+    uint32_t place = uint32_t(at) % abi::RingUnit;
+    return length > 1 && place + length > abi::RingUnit ? abi::RingUnit - place : 0;
   }
   void pad(uint32_t lines);
   /// Writes the next line; 'index' names the slot in faults.

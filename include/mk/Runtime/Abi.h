@@ -302,7 +302,9 @@ enum RingMeta : uint32_t {
   /// code interpret the window.
   RingRouteShift = 14,
 };
-inline constexpr uint32_t MaxRoute = (1u << (32 - RingRouteShift)) - 1;
+inline constexpr uint32_t MaxRoute = (1u << (32 - RingRouteShift)) - 2;
+/// The meta word of a line that only fills up a tile: whoever claims it ends it.
+inline constexpr uint32_t RingPadding = RingContinuation | (MaxRoute + 1) << RingRouteShift;
 
 /// Lines are numbered from 0 modulo 2^32; a ring of 2^k lines keeps line p in place p mod 2^k. The tag tells the lap of
 /// a line from the one before. It is not 0 in the first lap, so that zeroed memory holds no line.
@@ -311,10 +313,11 @@ inline constexpr uint32_t ringTag(uint32_t position, uint32_t linesLog2) {
 }
 inline constexpr uint32_t MinRingLog2 = 8;
 inline constexpr uint32_t MaxRingLog2 = 20;
-/// No window crosses a multiple of this many lines, and no claim of lanes goes beyond one.
+/// A claim does not go beyond a multiple of this many lines.
 inline constexpr uint32_t RingTile = 256;
-/// Claims of a resident block kernel go to the next multiple of this at most.
-inline constexpr uint32_t RingBlockClaim = 32;
+/// No window crosses a multiple of this many lines, so none is longer; a claim ends at such a multiple, or where what
+/// was published ends. So it has whole windows, and nobody but its owner looks at a line.
+inline constexpr uint32_t RingUnit = 32;
 
 /// What becomes of a line, in an array beside the ring: its tag in the low half, a SlotStatus in the high half. The
 /// code and detail of a fault stand in a second array, as code << 32 | detail, before the status says so.
