@@ -67,8 +67,8 @@ struct ResidentOptions {
   double heatHalfLife = 1.0;
   /// The least time between two epochs that promotions cause, in seconds.
   double swapInterval = 0.02;
-  /// Kinds of windows with code of their own in one epoch, and kinds that are tracked. A kind is tracked from its second
-  /// run on; what is seen before costs no memory of its own.
+  /// Kinds of windows with code of their own in one epoch, and kinds that are tracked. A kind is tracked from its
+  /// second run on; what is seen before costs no memory of its own.
   uint32_t maxRoutes = 16;
   uint32_t maxWindows = 256;
   /// Finds windows in calls that publish single slots of block scope (docs/Telemetry.md), so that they run in order on
