@@ -38,7 +38,7 @@ Expected<void> Publisher::checkTenant(const abi::Slot &slot, uint32_t dense, siz
 }
 
 /// The ring of the item that slots [first, first + length) are.
-size_t Publisher::routeOf(std::span<const abi::Slot>, const uint16_t *opcodes, size_t first, size_t length) const {
+size_t Publisher::routeOf(const uint16_t *opcodes, size_t first, size_t length) const {
   Route route = layout[opcodes[first]].route;
   for (size_t i = first + 1; i < first + length; ++i)
     route = std::max(route, layout[opcodes[i]].route);
@@ -59,7 +59,7 @@ Expected<void> Publisher::check(std::span<const abi::Slot> slots, std::span<cons
                                                    " slots, but resident workers take up to " +
                                                    std::to_string(abi::RingUnit) +
                                                    "; publish it in parts, or submit it in a batch of mk::Engine");
-    lines[routeOf(slots, opcodes.data(), i, length)] += length;
+    lines[routeOf(opcodes.data(), i, length)] += length;
     for (size_t k = i; k < i + length; ++k) {
       if (slots[k].tenant == lastTenant && slots[k].opcode == lastOpcode)
         continue;
@@ -213,7 +213,7 @@ Expected<Publisher::Outcome> Publisher::publish(std::span<const abi::Slot> slots
     uint64_t at = ring.next();
     for (size_t i = 0, length = 1; i < slots.size(); i += length) {
       length = windowLength(slots[i]);
-      if (routeOf(slots, opcodes.data(), i, length) != route)
+      if (routeOf(opcodes.data(), i, length) != route)
         continue;
       uint32_t padding = ring.paddingFor(uint32_t(length), at);
       needed += padding;
@@ -235,7 +235,7 @@ Expected<Publisher::Outcome> Publisher::publish(std::span<const abi::Slot> slots
       ticket.lines[route].begin = (*sets[route])[priority].next();
   for (size_t i = 0, length = 1; i < slots.size(); i += length) {
     length = windowLength(slots[i]);
-    Ring &ring = (*sets[routeOf(slots, opcodes.data(), i, length)])[priority];
+    Ring &ring = (*sets[routeOf(opcodes.data(), i, length)])[priority];
     uint32_t code = 0;
     if (length > 1) {
       if (uint32_t padding = ring.paddingFor(uint32_t(length), ring.next()))

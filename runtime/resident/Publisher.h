@@ -62,7 +62,7 @@ private:
                        std::vector<uint16_t> &opcodes, uint64_t (&lines)[RingRoutes]) const;
   bool takeCredit(std::span<const abi::Slot> slots, uint32_t &blocked);
   void giveCreditBack(std::span<const abi::Slot> slots);
-  size_t routeOf(std::span<const abi::Slot> slots, const uint16_t *opcodes, size_t first, size_t length) const;
+  size_t routeOf(const uint16_t *opcodes, size_t first, size_t length) const;
   void countHeat(std::span<const uint16_t> opcodes);
 
   const IsaLayout &layout;

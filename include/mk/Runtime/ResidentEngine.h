@@ -186,8 +186,8 @@ public:
 
   /// Publishes slots and windows: all, or none. The errors of Engine::submit; besides, TenantRight for what its rights
   /// do not let a tenant publish, TenantOpcodeWindow for an opcode in the range of another tenant, Unsupported for
-  /// opcodes that emit hits, Busy without room (or beyond a tenant's quota) when the call must not wait. More slots
-  /// than a ring has lines are InvalidArgument.
+  /// opcodes that emit hits and windows of more than abi::RingUnit slots, Busy without room (or beyond a tenant's
+  /// quota) when the call must not wait. More slots than a ring has lines are InvalidArgument.
   Expected<PublishTicket> publish(std::span<const abi::Slot> slots, const PublishOptions &options = {});
   /// True when all slots have ended.
   Expected<bool> poll(const PublishTicket &ticket);
