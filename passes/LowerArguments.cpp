@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "IndexRange.h"
 #include "LowerKernel.h"
 #include "mk/Runtime/Abi.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -53,8 +54,7 @@ struct WordLoader {
   }
 
   Value wordOf(Column column, Value item) {
-    Value number = arith::IndexCastUIOp::create(b, b.getI32Type(), item);
-    Value distance = arith::MulIOp::create(b, number, column.step);
+    Value distance = arith::MulIOp::create(b, castIndex(b, item, b.getI32Type()), column.step);
     Value at = arith::AddIOp::create(b, column.start, distance);
     return memref::LoadOp::create(b, table, arith::IndexCastUIOp::create(b, b.getIndexType(), at).getResult());
   }
@@ -144,7 +144,7 @@ void KernelLowering::fetchAhead(ArgumentsOp arguments) {
   };
   Range range = items(b, distribute.getCount());
   auto hasWordOf = [&](Value item) -> Value {
-    Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, item, range.end);
+    Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, item, range.end);
     return arith::AndIOp::create(b, exists, hasWord);
   };
   Value start = loader.plus(thread, 2 * padded), step = loader.plus(thread, 3 * padded);
@@ -207,7 +207,8 @@ void KernelLowering::fetchAhead(ArgumentsOp arguments) {
     take(arguments.getWords().slice(word, std::min(lanes, count - word)), words, loader.plus(firstWord, word));
   for (auto [number, handle] : llvm::enumerate(arguments.getHandles()))
     take(arguments.getRow(number), rows, loader.plus(firstRow, 2 * handle));
-  Value next = arith::AddIOp::create(b, distribute.getItem(), range.step), hasNext = hasWordOf(next);
+  Value item = castIndex(b, distribute.getItem(), range.step.getType());
+  Value next = arith::AddIOp::create(b, item, range.step), hasNext = hasWordOf(next);
   Value ahead = fetch(hasNext, next);
 
   b.setInsertionPoint(endOfWork(distribute.getBody().front()));

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "LowerKernel.h"
+#include "IndexRange.h"
 #include "KernelBuilder.h"
 #include "mk/Runtime/Abi.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -226,6 +227,14 @@ LogicalResult KernelLowering::run() {
     shareScratch();
     isolateWrites();
   }
+  // Found in a descriptor by a conversion that does not see that the index is constant, an extent would go through
+  // memory; and the lowering of loops wants to know what an extent may be.
+  function.getFunctionBody().walk([](memref::DimOp dim) {
+    if (auto view = sourceOf(dim.getSource()).getDefiningOp<ViewOp>()) {
+      dim.replaceAllUsesWith(view.getSize());
+      dim.erase();
+    }
+  });
   lowerLoops();
   SmallVector<ArgumentsOp> arguments;
   function.getFunctionBody().walk([&](ArgumentsOp op) { arguments.push_back(op); });
@@ -239,14 +248,6 @@ LogicalResult KernelLowering::run() {
       barrier(end);
     });
 
-  // Found in a descriptor by a conversion that does not see that the index is constant, an extent would go through
-  // memory.
-  function.getFunctionBody().walk([](memref::DimOp dim) {
-    if (auto view = sourceOf(dim.getSource()).getDefiningOp<ViewOp>()) {
-      dim.replaceAllUsesWith(view.getSize());
-      dim.erase();
-    }
-  });
   SmallVector<Operation *> ops;
   function.getFunctionBody().walk([&](Operation *op) {
     if (isa<TaskOp, SingleOp, DistributeOp, ServeOp, ViewOp>(op))
@@ -414,10 +415,12 @@ void KernelLowering::lowerSingle(SingleOp single) {
 void KernelLowering::lowerDistribute(DistributeOp distribute) {
   ImplicitLocOpBuilder b(distribute.getLoc(), distribute);
   Range range = items(b, distribute.getCount());
-  auto loop = scf::ForOp::create(b, range.begin, range.end, range.step);
+  auto loop = scf::ForOp::create(b, range.begin, range.end, range.step, ValueRange(), /*bodyBuilder=*/nullptr,
+                                 /*unsignedCmp=*/!range.begin.getType().isIndex());
   Block *from = &distribute.getBody().front(), *to = loop.getBody();
   from->getTerminator()->erase();
-  distribute.getItem().replaceAllUsesWith(loop.getInductionVar());
+  b.setInsertionPointToStart(to);
+  distribute.getItem().replaceAllUsesWith(castIndex(b, loop.getInductionVar(), b.getIndexType()));
   to->getOperations().splice(Block::iterator(to->getTerminator()), from->getOperations());
   distribute.erase();
 }

@@ -36,7 +36,8 @@ protected:
   virtual bool hasTeam() const = 0;
   /// True when a thread waits where it first uses what it has loaded.
   virtual bool runsInOrder() const { return false; }
-  /// The first work item of this worker, the end of its items, and the step between them.
+  /// The first work item of this worker, the end of its items, and the step between them: indexes, or words, which the
+  /// launch keeps from wrapping around (mk/Runtime/Abi.h).
   struct Range {
     mlir::Value begin, end, step;
   };

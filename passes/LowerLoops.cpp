@@ -17,6 +17,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "IndexRange.h"
 #include "LowerKernel.h"
 #include "mk/Runtime/Abi.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -168,32 +169,42 @@ static SmallVector<Value> placesFrom(ImplicitLocOpBuilder &b, Value first, Value
   return places;
 }
 
-/// A loop that takes 'width' places at a time, 'step' apart from each other, while there are so many below 'end';
-/// 'known' is their number. Gives the values that 'body' carries from one to the next, and behind them the place where
-/// it stopped.
-static SmallVector<Value> forEachGroup(ImplicitLocOpBuilder &b, Value begin, Value end, Value step, unsigned width,
-                                       std::optional<uint64_t> known, ValueRange inits,
-                                       function_ref<SmallVector<Value>(ValueRange, ValueRange)> body) {
-  Value groups;
+/// Runs 'body' for the places from 'begin' on, 'step' apart from each other, that are below 'end': for 'width' of them
+/// at a time while there are so many, then one by one. Gives the values that 'body' carries on.
+static SmallVector<Value> forEachInGroups(ImplicitLocOpBuilder &b, Value begin, Value end, Value step, unsigned width,
+                                          ValueRange inits,
+                                          function_ref<SmallVector<Value>(ValueRange, ValueRange)> body) {
+  // Places are numbered, so that nothing wraps around, wherever the bounds are.
+  bool isNarrow = llvm::all_of(ArrayRef<Value>{begin, end, step}, [](Value value) { return fitsWord(value); });
+  Type type = isNarrow ? Type(b.getI32Type()) : b.getIndexType();
+  auto number = [&](uint64_t value) -> Value {
+    return arith::ConstantOp::create(b, b.getIntegerAttr(type, static_cast<int64_t>(value)));
+  };
+  Value from = castIndex(b, begin, type), to = castIndex(b, end, type), by = castIndex(b, step, type), trips;
+  std::optional<uint64_t> known = knownTrips(begin, end, step);
   if (known) {
-    groups = constant(b, *known / width);
+    trips = number(*known);
   } else {
-    // In numbers of places, so that nothing wraps around, wherever the bounds are.
-    Value span = binary<arith::SubIOp>(b, binary<arith::MaxSIOp>(b, begin, end), begin);
-    groups = binary<arith::DivUIOp>(b, binary<arith::CeilDivUIOp>(b, span, step), constant(b, width));
+    Value most = isNarrow ? binary<arith::MaxUIOp>(b, from, to) : binary<arith::MaxSIOp>(b, from, to);
+    trips = binary<arith::CeilDivUIOp>(b, binary<arith::SubIOp>(b, most, from), by);
   }
-  Value stride = binary<arith::MulIOp>(b, step, constant(b, width));
-  Value last = binary<arith::AddIOp>(b, begin, binary<arith::MulIOp>(b, groups, stride));
-  auto loop = scf::ForOp::create(b, begin, last, stride, inits);
-  keepRolled(loop);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(loop.getBody());
-  SmallVector<Value> results = body(placesFrom(b, loop.getInductionVar(), step, width), loop.getRegionIterArgs());
-  if (!results.empty())
-    scf::YieldOp::create(b, results);
-  results.assign(loop.result_begin(), loop.result_end());
-  results.push_back(last);
-  return results;
+  auto run = [&](Value first, Value last, unsigned count, ValueRange values) {
+    auto loop = scf::ForOp::create(b, first, last, number(count), values, /*bodyBuilder=*/nullptr,
+                                   /*unsignedCmp=*/isNarrow);
+    keepRolled(loop);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value distance = binary<arith::MulIOp>(b, loop.getInductionVar(), by);
+    Value place = castIndex(b, binary<arith::AddIOp>(b, from, distance), b.getIndexType());
+    SmallVector<Value> results = body(placesFrom(b, place, step, count), loop.getRegionIterArgs());
+    if (!results.empty())
+      scf::YieldOp::create(b, results);
+    return SmallVector<Value>(loop.getResults());
+  };
+  Value grouped = known ? number(*known / width * width)
+                        : binary<arith::SubIOp>(b, trips, binary<arith::RemUIOp>(b, trips, number(width)));
+  SmallVector<Value> state = run(number(0), grouped, width, inits);
+  return width == 1 || (known && *known % width == 0) ? state : run(grouped, trips, 1, state);
 }
 
 /// Makes the loads that a loop's index alone decides for some iterations at once, where nothing is written meanwhile.
@@ -220,30 +231,46 @@ static void overlapLoads(scf::ForOp loop) {
     return;
 
   ImplicitLocOpBuilder b(loop.getLoc(), loop);
-  SmallVector<Value> state = forEachGroup(b, loop.getLowerBound(), loop.getUpperBound(), loop.getStep(), width,
-                                          std::nullopt, loop.getInitArgs(), [&](ValueRange ivs, ValueRange inits) {
-                                            SmallVector<IRMapping> mappings(width);
-                                            for (auto [mapping, iv] : llvm::zip_equal(mappings, ivs))
-                                              mapping.map(loop.getInductionVar(), iv);
-                                            for (Operation &op : loop.getBody()->without_terminator())
-                                              if (op.getNumResults() != 0 && decided.contains(op.getResult(0)))
-                                                for (IRMapping &mapping : mappings)
-                                                  b.clone(op, mapping);
-                                            SmallVector<Value> carried(inits);
-                                            for (IRMapping &mapping : mappings) {
-                                              mapping.map(loop.getRegionIterArgs(), carried);
-                                              for (Operation &op : loop.getBody()->without_terminator())
-                                                if (op.getNumResults() == 0 || !decided.contains(op.getResult(0)))
-                                                  b.clone(op, mapping);
-                                              carried = llvm::map_to_vector(loop.getYieldedValues(), [&](Value value) {
-                                                return mapping.lookupOrDefault(value);
-                                              });
-                                            }
-                                            return carried;
-                                          });
-  loop.getLowerBoundMutable().assign(state.pop_back_val());
-  loop.getInitArgsMutable().assign(state);
-  keepRolled(loop);
+  auto group = [&](ValueRange ivs, ValueRange inits) {
+    SmallVector<IRMapping> mappings(ivs.size());
+    for (auto [mapping, iv] : llvm::zip_equal(mappings, ivs))
+      mapping.map(loop.getInductionVar(), iv);
+    for (Operation &op : loop.getBody()->without_terminator())
+      if (op.getNumResults() != 0 && decided.contains(op.getResult(0)))
+        for (IRMapping &mapping : mappings)
+          b.clone(op, mapping);
+    SmallVector<Value> carried(inits);
+    for (IRMapping &mapping : mappings) {
+      mapping.map(loop.getRegionIterArgs(), carried);
+      for (Operation &op : loop.getBody()->without_terminator())
+        if (op.getNumResults() == 0 || !decided.contains(op.getResult(0)))
+          b.clone(op, mapping);
+      carried =
+          llvm::map_to_vector(loop.getYieldedValues(), [&](Value value) { return mapping.lookupOrDefault(value); });
+    }
+    return carried;
+  };
+  loop.replaceAllUsesWith(
+      forEachInGroups(b, loop.getLowerBound(), loop.getUpperBound(), loop.getStep(), width, loop.getInitArgs(), group));
+  loop.erase();
+}
+
+/// Counts in 32 bits where neither an index nor the addition behind the last one needs more.
+static void narrowLoop(scf::ForOp loop) {
+  Type word = IntegerType::get(loop.getContext(), 32);
+  APInt step = rangeOf(loop.getStep()).umax();
+  if (!loop.getInductionVar().getType().isIndex() || loop.getUnsignedCmp() || !fitsWord(loop.getLowerBound()) ||
+      step.ugt(UINT32_MAX) || !fitsWord(loop.getUpperBound(), step.getZExtValue()))
+    return;
+  ImplicitLocOpBuilder b(loop.getLoc(), loop);
+  for (unsigned bound = 0; bound < 3; ++bound)
+    loop.setOperand(bound, castIndex(b, loop.getOperand(bound), word));
+  loop.setUnsignedCmp(true);
+  Value iv = loop.getInductionVar();
+  iv.setType(word);
+  b.setInsertionPointToStart(loop.getBody());
+  Value index = castIndex(b, iv, b.getIndexType());
+  iv.replaceAllUsesExcept(index, index.getDefiningOp());
 }
 
 namespace {
@@ -327,6 +354,8 @@ void KernelLowering::lowerLoops() {
     else
       lowerInOrder(loop.op);
   }
+  if (runsInOrder())
+    function.getFunctionBody().walk(narrowLoop);
 }
 
 void KernelLowering::lowerInOrder(scf::ParallelOp loop) {
@@ -351,8 +380,7 @@ void KernelLowering::spreadLoop(scf::ParallelOp loop, bool sync) {
     Value lower = loop.getLowerBound()[0], step = loop.getStep()[0];
     Value upper = loop.getUpperBound()[0];
     auto from = [&](Value thread) { return binary<arith::AddIOp>(b, lower, binary<arith::MulIOp>(b, thread, step)); };
-    std::optional<uint64_t> known = iterationsOfLane(loop);
-    if (unsigned width = iterationsAtOnce(loop, known); width == 1) {
+    if (unsigned width = iterationsAtOnce(loop, iterationsOfLane(loop)); width == 1) {
       forEach(b, from(threadId(b)), upper, binary<arith::MulIOp>(b, threadCount(b), step),
               [&](Value iv) { cloneIteration(b, loop, iv); });
     } else {
@@ -363,9 +391,7 @@ void KernelLowering::spreadLoop(scf::ParallelOp loop, bool sync) {
           cloneIterations(b, loop, llvm::map_to_vector(ivs, [](Value iv) { return SmallVector<Value>{iv}; }));
           return SmallVector<Value>();
         };
-        SmallVector<Value> end = forEachGroup(b, from(lane), upper, stride, width, known, {}, group);
-        if (!known || *known % width != 0)
-          keepRolled(forEach(b, end[0], upper, stride, [&](Value iv) { cloneIteration(b, loop, iv); }));
+        forEachInGroups(b, from(lane), upper, stride, width, {}, group);
       });
     }
   } else {
@@ -439,23 +465,8 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
         fill(first.elseBlock(), lane, places[1]);
         state.assign(first.result_begin(), first.result_end());
       }
-      if (width != 1) {
-        Value next = state.pop_back_val();
-        std::optional<uint64_t> left;
-        if (known)
-          left = *known - width;
-        state = forEachGroup(b, next, space.count, lanes, width, left, state, reduce);
-      }
       Value next = state.pop_back_val();
-      if (!known || *known % width != 0) {
-        auto rest = scf::ForOp::create(b, next, space.count, lanes, state);
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToStart(rest.getBody());
-        scf::YieldOp::create(b, reduce(rest.getInductionVar(), rest.getRegionIterArgs()));
-        keepRolled(rest);
-        state.assign(rest.result_begin(), rest.result_end());
-      }
-      store(state, lane);
+      store(forEachInGroups(b, next, space.count, lanes, width, state, reduce), lane);
     });
     barrier(b);
   } else {

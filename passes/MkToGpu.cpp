@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "IndexRange.h"
 #include "KernelBuilder.h"
 #include "LowerKernel.h"
 #include "LowerServe.h"
@@ -43,12 +44,13 @@ protected:
   bool runsInOrder() const override { return true; }
 
   Range items(ImplicitLocOpBuilder &b, Value count) override {
-    Value block = gpu::BlockIdOp::create(b, gpu::Dimension::x);
-    Value blocks = gpu::GridDimOp::create(b, gpu::Dimension::x);
+    auto word = [&](Value index) { return castIndex(b, index, b.getI32Type()); };
+    Value block = word(gpu::BlockIdOp::create(b, gpu::Dimension::x)), end = word(count);
+    Value blocks = word(gpu::GridDimOp::create(b, gpu::Dimension::x));
     if (scope == ScopeKind::Block)
-      return {block, count, blocks};
-    Value first = arith::MulIOp::create(b, block, threadCount(b));
-    return {arith::AddIOp::create(b, first, threadId(b)), count, arith::MulIOp::create(b, blocks, threadCount(b))};
+      return {block, end, blocks};
+    Value threads = word(threadCount(b)), first = arith::MulIOp::create(b, block, threads);
+    return {arith::AddIOp::create(b, first, word(threadId(b))), end, arith::MulIOp::create(b, blocks, threads)};
   }
 
   /// All memory that the runtime hands out is global; said once here, LLVM finds it for every access.

@@ -45,9 +45,9 @@ static Expected<void> admitSpecial(const IsaLayout &layout, const abi::Slot &slo
 }
 
 Expected<void> admit(const IsaLayout &layout, std::span<const abi::Slot> slots, std::vector<uint16_t> &opcodes) {
-  if (slots.size() > UINT32_MAX)
-    return makeError(ErrorCode::InvalidArgument,
-                     "a batch of " + std::to_string(slots.size()) + " slots: it may have 4294967295, submit several");
+  if (slots.size() > abi::MaxSlots)
+    return makeError(ErrorCode::InvalidArgument, "a batch of " + std::to_string(slots.size()) + " slots: it may have " +
+                                                     std::to_string(abi::MaxSlots) + ", submit several");
   opcodes.resize(slots.size());
   // Slots [i, windowEnd) belong to the window that was met last.
   size_t windowBegin = 0, windowEnd = 0;

@@ -8,9 +8,8 @@
 // CHECK-LABEL: gpu.func @mk_opcode_set
 // CHECK-COUNT-4: memref.load
 // CHECK-NOT: memref.load
-// CHECK: scf.for %[[ITEM:.*]] =
-// CHECK: %[[NUMBER:.*]] = arith.index_castui %[[ITEM]]
-// CHECK: arith.muli %[[NUMBER]]
+// CHECK: scf.for unsigned %[[ITEM:.*]] =
+// CHECK: arith.muli %[[ITEM]]
 // CHECK-COUNT-4: memref.load
 // CHECK-NOT: memref.load
 // CHECK: memref.store

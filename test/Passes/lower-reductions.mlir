@@ -11,7 +11,8 @@
 // GPU-NOT: memref<1xf32
 // GPU: %[[BEGIN:.*]] = arith.muli %{{.*}}, %c256
 // The first four rows, if there are so many.
-// GPU: scf.for %[[LANE:.*]] = %thread_id
+// GPU: scf.for unsigned %[[WORD:.*]] = %
+// GPU: %[[LANE:.*]] = arith.index_castui %[[WORD]]
 // GPU: %[[FIRST:.*]]:2 = scf.if
 // GPU: %[[V0:.*]] = memref.load
 // GPU: %[[V1:.*]] = memref.load
@@ -113,10 +114,10 @@ mk.opcode @lane_sum code(64) scope(lane) (%x: memref<?xf32>, %out: memref<?xf32>
 // GPU-LABEL: gpu.func @mk_opcode_scaled
 // GPU-SAME: %[[P:[a-z0-9]*]] : memref<512xf32, #gpu.address_space<workgroup>>
 // GPU-SAME: %[[TOTAL:[a-z0-9]*]] : memref<1xf32, #gpu.address_space<workgroup>>
-// GPU: scf.for %{{.*}} = %thread_id
+// GPU-COUNT-2: scf.for unsigned
 // GPU-NOT: scf.if
 // GPU-COUNT-4: memref.load
-// GPU: scf.for
+// GPU: scf.for unsigned %{{.*}} : i32
 // GPU-COUNT-4: memref.load
 // GPU-NOT: scf.for
 // GPU: memref.store %{{.*}}, %[[P]]

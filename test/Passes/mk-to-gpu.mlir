@@ -41,8 +41,10 @@ mk.kernel @lane scope(lane) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64
 // CHECK: memref.store %{{.*}}, %[[CELLS]]
 // CHECK: gpu.barrier
 // CHECK: %[[BID:.*]] = gpu.block_id x
+// CHECK: %[[FIRST:.*]] = arith.index_castui %[[BID]] : index to i32
 // CHECK: %[[GRID:.*]] = gpu.grid_dim x
-// CHECK: scf.for %{{.*}} = %[[BID]] to %{{.*}} step %[[GRID]]
+// CHECK: %[[STEP:.*]] = arith.index_castui %[[GRID]] : index to i32
+// CHECK: scf.for unsigned %{{.*}} = %[[FIRST]] to %{{.*}} step %[[STEP]]
 // CHECK-NOT: gpu.barrier
 // CHECK: %[[TID:.*]] = gpu.thread_id x
 // CHECK: %[[DIM:.*]] = gpu.block_dim x

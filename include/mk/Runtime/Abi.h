@@ -50,6 +50,9 @@ struct Slot {
   uint32_t args[SlotArgWords];
 };
 static_assert(sizeof(Slot) == 64 && alignof(Slot) == 4);
+
+/// Slots of a batch at most. A GPU counts them, and what is one step of all its threads behind the last, in 32 bits.
+inline constexpr uint32_t MaxSlots = 1u << 30;
 static_assert(offsetof(Slot, args) == 16);
 
 /// Word indexes inside a slot.
@@ -206,7 +209,8 @@ inline constexpr uint32_t SystemBufferCount = 3;
 /// Parameters of every kernel, 64 bits each, in this order. On CUDA each field is a kernel parameter; on the host a
 /// kernel gets a pointer to the struct.
 struct LaunchParams {
-  /// Work items: slots or windows for an interpreter, instances for a batch kernel.
+  /// Work items: slots or windows for an interpreter, instances for a batch kernel; on a GPU less than 2^32 together
+  /// with the threads of the launch.
   uint64_t items;
   /// Interpreter: address of the Slot array. Batch kernel: address of the argument table (ArgColumn).
   uint64_t input;

@@ -17,7 +17,8 @@ class Admission : public testing::Test {
 protected:
   IsaLayout layout = *IsaLayout::create(makeIsa());
 
-  Error refusal(const std::vector<abi::Slot> &slots) {
+  Error refusal(const std::vector<abi::Slot> &slots) { return refusalOf(slots); }
+  Error refusalOf(std::span<const abi::Slot> slots) {
     auto admitted = admit(layout, slots);
     EXPECT_FALSE(admitted);
     return admitted ? Error() : admitted.error();
@@ -42,6 +43,13 @@ TEST_F(Admission, NamesTheSlotWithAnUnknownOpcode) {
   Error error = refusal({makeSlot(Fill, {}), makeSlot(4711, {})});
   EXPECT_EQ(error.code, ErrorCode::NotFound);
   EXPECT_EQ(error.message, "slot 1 has opcode 4711, which the ISA does not have");
+}
+
+TEST_F(Admission, BatchesHaveALength) {
+  // Nobody looks at the slots.
+  abi::Slot slot = makeSlot(Fill, {});
+  EXPECT_EQ(refusalOf(std::span(&slot, size_t(abi::MaxSlots) + 1)).message,
+            "a batch of 1073741825 slots: it may have 1073741824, submit several");
 }
 
 TEST_F(Admission, TenantsAndPrioritiesHaveARange) {
