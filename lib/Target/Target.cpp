@@ -22,8 +22,10 @@
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Intrinsics.h"
 #include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/ReplaceConstant.h"
 #include "llvm/Linker/Linker.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -203,11 +205,67 @@ void TargetCompiler::Impl::run(llvm::ModulePassManager &passes, llvm::Module &mo
   modules.clear();
 }
 
+static bool isShared(const llvm::GlobalVariable &variable) {
+  return variable.getAddressSpace() == unsigned(NVVM::NVVMMemorySpace::Shared);
+}
+
+/// The function that all users of a variable are in, or null.
+static llvm::Function *onlyUserOf(const llvm::GlobalVariable &variable) {
+  llvm::Function *only = nullptr;
+  for (const llvm::User *user : variable.users()) {
+    auto *instruction = dyn_cast<llvm::Instruction>(user);
+    if (!instruction || (only && only != instruction->getFunction()))
+      return nullptr;
+    only = const_cast<llvm::Function *>(instruction->getFunction());
+  }
+  return only;
+}
+
+/// Makes one array of the shared variables of a kernel, and takes its address once. At its lowest level the back end
+/// would take the address of each in every block, also of a loop: three instructions or four, which ptxas leaves there.
+/// Places in one array are constants in the instructions that access them.
+static void joinSharedVariables(llvm::Module &module) {
+  llvm::MapVector<llvm::Function *, SmallVector<llvm::GlobalVariable *, 8>> kernels;
+  for (llvm::GlobalVariable &variable : llvm::make_filter_range(module.globals(), isShared)) {
+    llvm::convertUsersOfConstantsToInstructions(&variable);
+    llvm::Function *user = onlyUserOf(variable);
+    if (user && variable.hasLocalLinkage())
+      kernels[user].push_back(&variable);
+  }
+  const llvm::DataLayout &layout = module.getDataLayout();
+  for (auto &[function, variables] : kernels) {
+    uint64_t size = 0;
+    llvm::Align align;
+    SmallVector<uint64_t> places;
+    for (llvm::GlobalVariable *variable : variables) {
+      llvm::Align mine = layout.getValueOrABITypeAlignment(variable->getAlign(), variable->getValueType());
+      align = std::max(align, mine);
+      places.push_back(llvm::alignTo(size, mine));
+      size = places.back() + layout.getTypeAllocSize(variable->getValueType());
+    }
+    auto *type = llvm::ArrayType::get(llvm::Type::getInt8Ty(module.getContext()), size);
+    auto *array = new llvm::GlobalVariable(module, type, /*isConstant=*/false, llvm::GlobalValue::InternalLinkage,
+                                           llvm::UndefValue::get(type), "", /*InsertBefore=*/nullptr,
+                                           llvm::GlobalValue::NotThreadLocal, variables.front()->getAddressSpace());
+    array->takeName(variables.front());
+    array->setAlignment(align);
+    llvm::IRBuilder<> b(&function->getEntryBlock(), function->getEntryBlock().begin());
+    // No operation, but an instruction: what is constant, the back end makes anew in each block.
+    auto *address = b.Insert(new llvm::BitCastInst(array, array->getType()));
+    for (auto [variable, place] : llvm::zip_equal(variables, places)) {
+      variable->replaceAllUsesWith(place == 0 ? address : b.CreateConstGEP1_64(b.getInt8Ty(), address, place));
+      variable->eraseFromParent();
+    }
+  }
+}
+
 void TargetCompiler::Impl::optimize(llvm::Module &module) {
   if (optLevel == 0)
     return;
-  if (isGpu() && optLevel < 3)
-    return run(isInterpreter(module) ? interpreters : batchKernels, module);
+  if (isGpu() && optLevel < 3) {
+    run(isInterpreter(module) ? interpreters : batchKernels, module);
+    return joinSharedVariables(module);
+  }
   const llvm::OptimizationLevel levels[] = {llvm::OptimizationLevel::O1, llvm::OptimizationLevel::O2,
                                             llvm::OptimizationLevel::O3};
   llvm::ModulePassManager passes = builder.buildPerModuleDefaultPipeline(levels[std::min(optLevel, 3u) - 1]);
@@ -215,11 +273,7 @@ void TargetCompiler::Impl::optimize(llvm::Module &module) {
 }
 
 /// Whether the NVPTX printer will remember something of 'module'.
-static bool hasSharedVariables(const llvm::Module &module) {
-  return llvm::any_of(module.globals(), [](const llvm::GlobalVariable &variable) {
-    return variable.getAddressSpace() == unsigned(NVVM::NVVMMemorySpace::Shared);
-  });
-}
+static bool hasSharedVariables(const llvm::Module &module) { return llvm::any_of(module.globals(), isShared); }
 
 llvm::Expected<std::unique_ptr<TargetCompiler::Impl::Emitter>> TargetCompiler::Impl::makeEmitter() {
   auto made = std::make_unique<Emitter>();
