@@ -55,6 +55,8 @@ template <typename T, typename Fn> Buffer makeBuffer(ElementType type, uint64_t 
 /// One of the six, for tiles of one size.
 struct Subject {
   const char *name;
+  /// What its tiles consist of, all together.
+  uint64_t elements;
   /// The last one has the results.
   std::vector<Buffer> buffers;
   /// Arguments of the slot or window for the tile that begins at 'at'.
@@ -87,16 +89,20 @@ constexpr uint32_t strings = 256;
 constexpr uint32_t bins = 256;
 
 std::vector<Subject> makeSubjects(uint64_t n, uint32_t tile) {
-  const uint32_t tiles = uint32_t(n / tile);
+  // Bytes are more, so that all read more than caches hold.
+  const uint64_t text = 8 * n;
+  const uint32_t tiles = uint32_t(n / tile), textTiles = uint32_t(text / tile);
   std::vector<Subject> subjects;
   subjects.push_back(
       {"saxpy",
+       n,
        {floats(n, 1), floats(n, 2)},
        [=](auto &b, uint32_t at) -> std::vector<Arg> { return {View{b[0], at, tile}, View{b[1], at, tile}, 0.5}; },
        {view(tile), view(tile), constant(0.5f)},
        {bitsOf(0.5f)},
        12 * n});
   subjects.push_back({"chain",
+                      n,
                       {floats(n, 1), floats(n, 2), zeros(ElementType::F32, n)},
                       [=](auto &b, uint32_t at) -> std::vector<Arg> {
                         return {View{b[0], at, tile}, View{b[1], at, tile}, View{b[2], at, tile}, 0.75};
@@ -105,6 +111,7 @@ std::vector<Subject> makeSubjects(uint64_t n, uint32_t tile) {
                       {bitsOf(0.75f)},
                       12 * n});
   subjects.push_back({"dot",
+                      n,
                       {floats(n, 1), floats(n, 2), zeros(ElementType::F32, tiles)},
                       [=](auto &b, uint32_t at) -> std::vector<Arg> {
                         return {View{b[0], at, tile}, View{b[1], at, tile}, View{b[2]}, uint64_t(at / tile)};
@@ -113,6 +120,7 @@ std::vector<Subject> makeSubjects(uint64_t n, uint32_t tile) {
                       {},
                       8 * n});
   subjects.push_back({"stencil",
+                      n,
                       {floats(n + 4, 1), zeros(ElementType::F32, n)},
                       [=](auto &b, uint32_t at) -> std::vector<Arg> {
                         return {View{b[0], at, tile + 4}, View{b[1], at, tile}, 0.1, 0.2, 0.4};
@@ -122,6 +130,7 @@ std::vector<Subject> makeSubjects(uint64_t n, uint32_t tile) {
                       8 * n});
   std::mt19937 random(3);
   subjects.push_back({"histogram",
+                      n,
                       {makeBuffer<uint32_t>(ElementType::I32, n, [&](uint64_t) { return random(); }),
                        zeros(ElementType::I32, uint64_t(tiles) * bins)},
                       [=](auto &b, uint32_t at) -> std::vector<Arg> {
@@ -132,16 +141,17 @@ std::vector<Subject> makeSubjects(uint64_t n, uint32_t tile) {
                       4 * n});
   subjects.push_back(
       {"dfa",
-       {makeBuffer<uint8_t>(ElementType::I8, n, [&](uint64_t) { return random() % 96 + 32; }),
+       text,
+       {makeBuffer<uint8_t>(ElementType::I8, text, [&](uint64_t) { return random() % 96 + 32; }),
         makeBuffer<uint8_t>(ElementType::I8, 256, [](uint64_t byte) { return byte * 7 % 16; }),
         makeBuffer<uint8_t>(ElementType::I8, 512, [](uint64_t place) { return place * 2654435761u >> 16 & 31; }),
-        zeros(ElementType::I8, uint64_t(tiles) * strings)},
+        zeros(ElementType::I8, uint64_t(textTiles) * strings)},
        [=](auto &b, uint32_t at) -> std::vector<Arg> {
          return {View{b[0], at, tile}, View{b[1]}, View{b[2]}, View{b[3], at / tile * strings, strings}};
        },
        {view(tile), whole(256), whole(512), view(strings)},
        {},
-       n});
+       text});
   return subjects;
 }
 
@@ -171,7 +181,7 @@ struct Variant {
   Stats stats;
 };
 
-Variant makeGenerated(const Options &options, const Subject &subject, uint64_t n, uint32_t tile, bool specialize) {
+Variant makeGenerated(const Options &options, const Subject &subject, uint32_t tile, bool specialize) {
   const std::string path = options.sources + "/kernels.mlir";
   std::unique_ptr<CodeProvider> code = check(CompileService::create(slurp(path), path));
   if (specialize)
@@ -191,7 +201,7 @@ Variant makeGenerated(const Options &options, const Subject &subject, uint64_t n
   reset();
   const bool isWindow = std::string(subject.name) == "chain";
   auto batch = std::make_shared<Batch>(engine->isa());
-  for (uint64_t at = 0; at < n; at += tile) {
+  for (uint64_t at = 0; at < subject.elements; at += tile) {
     std::vector<Arg> args = subject.args(handles, uint32_t(at));
     check(isWindow ? batch->addWindow(subject.name, args) : batch->add(subject.name, args));
   }
@@ -211,7 +221,7 @@ Variant makeGenerated(const Options &options, const Subject &subject, uint64_t n
   return {measure, reset, results, {}};
 }
 
-Variant makeByHand(const Options &options, const Subject &subject, uint64_t n, uint32_t tile, bool fixed) {
+Variant makeByHand(const Options &options, const Subject &subject, uint32_t tile, bool fixed) {
   std::shared_ptr<Device> device = check(createDevice(options.device));
   KernelCode code;
   code.ptx = slurp(options.hand);
@@ -225,7 +235,7 @@ Variant makeByHand(const Options &options, const Subject &subject, uint64_t n, u
     return address;
   };
   std::vector<uint32_t> tiles;
-  for (uint64_t at = 0; at < n; at += tile)
+  for (uint64_t at = 0; at < subject.elements; at += tile)
     tiles.insert(tiles.end(), {uint32_t(at), tile});
   std::vector<uint64_t> words = {tiles.size() / 2, copy(std::as_bytes(std::span(tiles)))};
   for (const Buffer &buffer : subject.buffers)
@@ -251,12 +261,12 @@ Variant makeByHand(const Options &options, const Subject &subject, uint64_t n, u
   return {measure, reset, results, {}};
 }
 
-void measure(const Options &options, const Subject &subject, uint64_t n, uint32_t tile) {
+void measure(const Options &options, const Subject &subject, uint32_t tile) {
   std::vector<Variant> variants;
   for (bool special : {false, true}) {
-    variants.push_back(makeGenerated(options, subject, n, tile, special));
+    variants.push_back(makeGenerated(options, subject, tile, special));
     if (!options.hand.empty())
-      variants.push_back(makeByHand(options, subject, n, tile, special));
+      variants.push_back(makeByHand(options, subject, tile, special));
   }
   for (Variant &variant : variants) {
     for (int i = 0; i < 3; ++i)
@@ -303,12 +313,14 @@ int main(int argc, char **argv) {
     else if (const char *text = optionValue(argument, "elements"))
       options.elements = std::strtoull(text, nullptr, 10);
     else {
-      std::printf("usage: mk-kernels [--device=auto|host|cuda:N] [--rounds=N] [--elements=N] [--only=NAME] "
-                  "[--hand=kernels.ptx] [--sources=DIR]\n"
-                  "  --elements a multiple of 32768, for 8 tiles or more (default 2^25 on a GPU, 2^18 on the host)\n"
-                  "  --only     one kernel: saxpy, chain, dot, stencil, histogram or dfa\n"
-                  "  --hand     PTX of kernels.cu, to measure kernels written by hand beside ours\n"
-                  "  --sources  where kernels.mlir is (default: the source tree)\n");
+      std::printf(
+          "usage: mk-kernels [--device=auto|host|cuda:N] [--rounds=N] [--elements=N] [--only=NAME] "
+          "[--hand=kernels.ptx] [--sources=DIR]\n"
+          "  --elements a multiple of 32768, for 8 tiles or more (default 2^25 on a GPU, 2^18 on the host); of bytes,\n"
+          "             8 times as many\n"
+          "  --only     one kernel: saxpy, chain, dot, stencil, histogram or dfa\n"
+          "  --hand     PTX of kernels.cu, to measure kernels written by hand beside ours\n"
+          "  --sources  where kernels.mlir is (default: the source tree)\n");
       return argument == "--help" ? 0 : 1;
     }
   }
@@ -325,6 +337,6 @@ int main(int argc, char **argv) {
   for (uint32_t tile : {4096u, 32768u})
     for (const Subject &subject : makeSubjects(options.elements, tile))
       if (options.only.empty() || options.only == subject.name)
-        measure(options, subject, options.elements, tile);
+        measure(options, subject, tile);
   return 0;
 }
