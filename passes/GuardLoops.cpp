@@ -177,10 +177,13 @@ void Guard::versionLoops() {
     Value good;
     for (auto &[pair, need] : needs) {
       auto [memref, upper] = pair;
-      Value extent = b.createOrFold<memref::DimOp>(memref, 0);
-      if (need.beyond != 0)
+      Value extent = b.createOrFold<memref::DimOp>(memref, 0), end = upper;
+      // Only a bound that is computed could be so large that an addition wraps around.
+      if (std::optional<int64_t> known = getConstantIntValue(upper); known && llvm::isInt<32>(*known))
+        end = arith::ConstantIndexOp::create(b, *known + need.beyond);
+      else if (need.beyond != 0)
         extent = arith::SubIOp::create(b, extent, arith::ConstantIndexOp::create(b, need.beyond));
-      Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, upper, extent);
+      Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, end, extent);
       good = good ? arith::AndIOp::create(b, good, fits).getResult() : fits;
     }
     auto branch = scf::IfOp::create(b, loop.getResultTypes(), good, /*withElseRegion=*/true);

@@ -58,6 +58,40 @@ mk.opcode @proved code(64) scope(block) (%x: memref<?xf32>, %z: memref<?xf32>) {
 
 // -----
 
+// Below a constant bound they add up before; a bound from which an addition could wrap around is left alone.
+// CHECK-LABEL: mk.opcode @halves
+// CHECK: %[[N:.*]] = memref.dim
+// CHECK: arith.cmpi sle, %c512, %[[N]]
+// CHECK: mk.opcode @far_halves
+// CHECK: %[[N:.*]] = memref.dim
+// CHECK: %[[ROOM:.*]] = arith.subi %[[N]], %c256
+// CHECK: arith.cmpi sle, %{{.*}}, %[[ROOM]]
+mk.opcode @halves code(64) scope(block) (%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c256 = arith.constant 256 : index
+  scf.parallel (%i) = (%c0) to (%c256) step (%c1) {
+    %j = arith.addi %i, %c256 : index
+    %v = memref.load %x[%j] : memref<?xf32>
+    memref.store %v, %x[%i] : memref<?xf32>
+  }
+  mk.return
+}
+mk.opcode @far_halves code(65) scope(block) (%x: memref<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c256 = arith.constant 256 : index
+  %end = arith.constant 9223372036854775807 : index
+  scf.parallel (%i) = (%c0) to (%end) step (%c1) {
+    %j = arith.addi %i, %c256 : index
+    %v = memref.load %x[%j] : memref<?xf32>
+    memref.store %v, %x[%i] : memref<?xf32>
+  }
+  mk.return
+}
+
+// -----
+
 // Neighbours too: what the farthest one needs is compared once.
 // CHECK-LABEL: mk.opcode @neighbours
 // CHECK-SAME: (%[[X:.*]]: memref<?xf32>, %[[Z:.*]]: memref<?xf32>)
