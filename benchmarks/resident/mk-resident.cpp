@@ -122,6 +122,8 @@ struct Options {
   std::string device = "auto";
   double seconds = 60;
   double watchdog = 240;
+  /// Ends after the latencies.
+  bool onlyLatency = false;
 };
 
 int fail(const std::string &what) {
@@ -436,10 +438,11 @@ int main(int argc, char **argv) {
       options.seconds = std::atof(argument.c_str() + 10);
     else if (argument.starts_with("--watchdog="))
       options.watchdog = std::atof(argument.c_str() + 11);
+    else if (argument == "--only-latency")
+      options.onlyLatency = true;
     else
       return fail("unknown argument '" + argument +
-                  "'; it knows --device=ID, --seconds=S (of the mixed load) and "
-                  "--watchdog=S");
+                  "'; it knows --device=ID, --seconds=S (of the mixed load), --only-latency and --watchdog=S");
   }
   // Nothing here may hold a machine.
   std::thread([&] {
@@ -461,6 +464,8 @@ int main(int argc, char **argv) {
     BufferHandle counts = check(engine->allocate(ElementType::I32, 64));
     std::printf("\nlatency, publish to done, nothing else running\n");
     benchLatency(*engine, floats, counts);
+    if (options.onlyLatency)
+      return 0;
     std::printf("\nlane slots fed by the host\n");
     benchThroughput(*engine);
     std::printf("\nepochs\n");
