@@ -47,9 +47,10 @@ static constexpr StringLiteral templates =
 // What the templates have as numbers.
 static_assert(offsetof(abi::RingState, ends) == 0 && offsetof(abi::RingState::Ends, tail) == 4 &&
               offsetof(abi::RingState, epoch) == 128 && offsetof(abi::RingState, poller) == 256 &&
-              offsetof(abi::RingState, passed) == 384 && offsetof(abi::RingState, claims) == 416 &&
-              offsetof(abi::RingState, claimed) == 420 && offsetof(abi::RingState, aged) == 424 &&
-              offsetof(abi::RingState, faults) == 428 && offsetof(abi::RingState, heartbeat) == 432);
+              offsetof(abi::RingState, recent) == 260 && offsetof(abi::RingState, passed) == 384 &&
+              offsetof(abi::RingState, claims) == 416 && offsetof(abi::RingState, claimed) == 420 &&
+              offsetof(abi::RingState, aged) == 424 && offsetof(abi::RingState, faults) == 428 &&
+              offsetof(abi::RingState, heartbeat) == 432);
 static_assert(offsetof(abi::Doorbell, tails) == 0 && offsetof(abi::Doorbell, epoch) == 20);
 static_assert(abi::PriorityLevels == 5 && abi::RingTile == 256 && abi::RingStatusShift == 16);
 static_assert(abi::SlotOpcodeWord == 1 && abi::SlotTenantWord == 2 && abi::SlotArgWord == 4);
@@ -85,8 +86,8 @@ private:
   struct Claim {
     Value pick, first, begin, count, tail, over, flags;
   };
-  /// The first warp's part of a turn. 'keeps' and 'end' are as in @claim.
-  Claim claim(Value keeps, Value end, Value words);
+  /// The first warp's part of a turn. 'keeps', 'end' and 'last' are as in @claim.
+  Claim claim(Value keeps, Value end, Value last, Value words);
   /// Lets another worker poll, or goes on: 'keeps' and 'end' of the next turn.
   std::pair<Value, Value> letGo(const Claim &claim, Value words);
   void runLines(Value begin, Value count, Value words);
@@ -127,7 +128,7 @@ SmallVector<Value> ServeLowering::call(StringRef name, ValueRange arguments) {
   return results;
 }
 
-ServeLowering::Claim ServeLowering::claim(Value keeps, Value end, Value words) {
+ServeLowering::Claim ServeLowering::claim(Value keeps, Value end, Value last, Value words) {
   SmallVector<Type> types(7, b.getI32Type());
   auto branch = scf::IfOp::create(b, types, isFirstWarp, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
@@ -135,7 +136,7 @@ ServeLowering::Claim ServeLowering::claim(Value keeps, Value end, Value words) {
   Value epoch = toI32(param(abi::ResidentEpoch)), age = toI32(param(abi::ResidentAgeThreshold));
   Value unit = i32(scope == ScopeKind::Lane ? abi::RingTile : abi::RingUnit);
   SmallVector<Value> found = call("claim", {epoch, param(abi::ResidentLines), param(abi::ResidentDoorbell),
-                                            param(abi::ResidentState), log2, age, thread, unit, keeps, end});
+                                            param(abi::ResidentState), log2, age, thread, unit, keeps, end, last});
   Value pick = found[0], begin = found[2], count = found[3], flags = found[6];
   call("announce", {thread, pick, begin, count, flags, found[7], found[8], found[9], found[10], tileAddress, words});
   scf::YieldOp::create(b, ArrayRef<Value>(found).take_front(types.size()));
@@ -231,9 +232,12 @@ void ServeLowering::run(Value sharedTile, Value sharedWords) {
 
   Type flag = b.getI1Type(), word = b.getI32Type();
   Value no = arith::ConstantOp::create(b, b.getBoolAttr(false)), zero = i32(0);
-  auto loop = scf::WhileOp::create(b, TypeRange{flag, word}, ValueRange{no, zero});
-  Block *turn = b.createBlock(&loop.getBefore(), {}, {flag, word}, {b.getLoc(), b.getLoc()});
-  Claim mine = claim(turn->getArgument(0), turn->getArgument(1), wordsAddress);
+  // What goes on from turn to turn: the arguments of @claim.
+  SmallVector<Type, 3> carried{flag, word, word};
+  SmallVector<Location, 3> locs(carried.size(), b.getLoc());
+  auto loop = scf::WhileOp::create(b, carried, ValueRange{no, zero, zero});
+  Block *turn = b.createBlock(&loop.getBefore(), {}, carried, locs);
+  Claim mine = claim(turn->getArgument(0), turn->getArgument(1), turn->getArgument(2), wordsAddress);
   gpu::BarrierOp::create(b);
   Value told[4];
   for (unsigned i = 0; i < 4; ++i)
@@ -241,12 +245,12 @@ void ServeLowering::run(Value sharedTile, Value sharedWords) {
   ring = told[0];
   Value begin = told[1], count = told[2], there = told[3];
   Value stays = compare(arith::CmpIPredicate::ne, count, zero);
-  auto work = scf::IfOp::create(b, TypeRange{flag, word}, stays, /*withElseRegion=*/true);
+  auto work = scf::IfOp::create(b, carried, stays, /*withElseRegion=*/true);
   scf::ConditionOp::create(b, stays, work.getResults());
-  Block *next = b.createBlock(&loop.getAfter(), {}, {flag, word}, {b.getLoc(), b.getLoc()});
+  Block *next = b.createBlock(&loop.getAfter(), {}, carried, locs);
   scf::YieldOp::create(b, next->getArguments());
   b.setInsertionPointToStart(work.elseBlock());
-  scf::YieldOp::create(b, ValueRange{no, zero});
+  scf::YieldOp::create(b, ValueRange{no, zero, zero});
 
   b.setInsertionPointToStart(work.thenBlock());
   base = arith::AndIOp::create(b, begin, i32(~(abi::RingTile - 1)));
@@ -261,7 +265,7 @@ void ServeLowering::run(Value sharedTile, Value sharedWords) {
   std::pair<Value, Value> goesOn = letGo(mine, wordsAddress);
   runLines(begin, count, words);
   gpu::BarrierOp::create(b);
-  scf::YieldOp::create(b, ValueRange{goesOn.first, goesOn.second});
+  scf::YieldOp::create(b, ValueRange{goesOn.first, goesOn.second, ring});
 }
 
 LogicalResult mk::lowerServe(ServeOp serve, FunctionOpInterface function, ScopeKind scope,

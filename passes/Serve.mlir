@@ -6,9 +6,10 @@
 // released after that; what slots wrote is seen by whoever acquires their statuses.
 
 // A warp asks for work, until there is some or the workers are to leave. Lane p < 5 looks after the ring of priority p;
-// the last twenty lanes fetch the next line of each ring, a quad each, together with the doorbell, so that a single slot
-// costs one way across the bus. %keeps says that the warp still is the one that polls, and that %end is where the ring of
-// this lane begins and ends.
+// the last twenty lanes may fetch the next line of each ring, a quad each, together with the doorbell, so that a single slot
+// costs one way across the bus. As each line more takes time, those of the most urgent ring and of the ring of the last
+// claim are fetched. %keeps says that the warp still is the one that polls, that %end is where the ring of this lane begins
+// and ends, and that %last was the ring of the last claim.
 //
 // Gives, in all lanes, the ring of the claim and the most urgent ring that had work; in lanes that look after a ring where
 // its first line is, how many lines are claimed if it is that of the claim (0 when the workers are to leave), the tail,
@@ -16,7 +17,7 @@
 // the ring that this lane looks after or fetches from is in registers, 2 when the warp polls and has claimed without
 // asking, 4 when it polls and has found what others left, 8 when the ring had work. Last the quad that was fetched.
 func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i32, %age: i32, %lane: i32, %unit: i32,
-                 %keeps: i1, %end: i32)
+                 %keeps: i1, %end: i32, %last: i32)
     -> (i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32) {
   %false = arith.constant false
   %true = arith.constant true
@@ -44,11 +45,11 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
 
   // What this lane looks after.
   %isRing = arith.cmpi ult, %lane, %c5 : i32
-  %isFetcher = arith.cmpi uge, %lane, %c12 : i32
+  %mayFetch = arith.cmpi uge, %lane, %c12 : i32
   %fetches = arith.subi %lane, %c12 : i32
   %fetchRing = arith.shrui %fetches, %c2 : i32
   %ownRing = arith.minui %lane, %c4 : i32
-  %ring = arith.select %isFetcher, %fetchRing, %ownRing : i32
+  %ring = arith.select %mayFetch, %fetchRing, %ownRing : i32
   %ring64 = arith.extui %ownRing : i32 to i64
   %endBytes = arith.muli %ring64, %w8 : i64
   %endsAt = arith.addi %state, %endBytes : i64
@@ -83,14 +84,17 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
     scf.condition(%go) %go, %k, %p, %f, %b, %n, %t, %o, %l, %x0, %x1, %x2, %x3 : i1, i1, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32
   } do {
   ^bb0(%go: i1, %k: i1, %p: i32, %f: i32, %b: i32, %n: i32, %t: i32, %o: i32, %l: i32, %x0: i32, %x1: i32, %x2: i32, %x3: i32):
-    %look:4 = scf.if %k -> (i32, i64, i32, i32) {
-      scf.yield %epoch, %bothEnds, %c0, %c0 : i32, i64, i32, i32
+    %look:5 = scf.if %k -> (i32, i64, i32, i32, i32) {
+      scf.yield %epoch, %bothEnds, %c0, %c0, %last : i32, i64, i32, i32, i32
     } else {
       %seen = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %epochAt : (i64) -> i32
       %ends = llvm.inline_asm has_side_effects asm_dialect = att "ld.acquire.gpu.global.b64 $0, [$1];", "=l,l,~{memory}" %endsAt : (i64) -> i64
       %over = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %passedAt : (i64) -> i32
-      %poller = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b32 $0, [$1];", "=r,l,~{memory}" %pollerAt : (i64) -> i32
-      scf.yield %seen, %ends, %over, %poller : i32, i64, i32, i32
+      %two = llvm.inline_asm has_side_effects asm_dialect = att "ld.relaxed.gpu.global.b64 $0, [$1];", "=l,l,~{memory}" %pollerAt : (i64) -> i64
+      %poller = arith.trunci %two : i64 to i32
+      %recent64 = arith.shrui %two, %w32 : i64
+      %recent = arith.trunci %recent64 : i64 to i32
+      scf.yield %seen, %ends, %over, %poller, %recent : i32, i64, i32, i32, i32
     }
     %isOver = arith.cmpi ne, %look#0, %epoch : i32
     %saysOver = nvvm.vote.sync ballot %all, %isOver -> i32
@@ -150,6 +154,10 @@ func.func @claim(%epoch: i32, %lines: i64, %doorbell: i64, %state: i64, %log2: i
           %lineBytes = arith.muli %line64, %w64 : i64
           %lineAt0 = arith.addi %lines, %lineBytes : i64
           %lineAt = arith.addi %lineAt0, %quadBytes : i64
+          %isUrgent = arith.cmpi eq, %ring, %c0 : i32
+          %isRecent = arith.cmpi eq, %ring, %look#4 : i32
+          %isWanted = arith.ori %isUrgent, %isRecent : i1
+          %isFetcher = arith.andi %mayFetch, %isWanted : i1
           %from = arith.select %isFetcher, %lineAt, %bellQuad : i64
           %lap0 = arith.shrui %h, %log2 : i32
           %lap1 = arith.addi %lap0, %c1 : i32
@@ -367,6 +375,9 @@ func.func @book(%state: i64, %lane: i32, %pick: i32, %first: i32, %begin: i32, %
       llvm.inline_asm has_side_effects asm_dialect = att "st.relaxed.gpu.global.b64 [$0], $1;", "l,l,~{memory}" %endsAt, %ends : (i64, i64) -> ()
     }
     scf.if %isPick {
+      %toRecent = arith.constant 260 : i64
+      %recentAt = arith.addi %state, %toRecent : i64
+      llvm.inline_asm has_side_effects asm_dialect = att "st.relaxed.gpu.global.b32 [$0], $1;", "l,r,~{memory}" %recentAt, %pick : (i64, i32) -> ()
       %count64 = arith.extui %count : i32 to i64
       %high = arith.shli %count64, %w32 : i64
       %w1 = arith.constant 1 : i64

@@ -351,7 +351,9 @@ struct alignas(128) RingState {
   uint32_t padding1[31];
   /// 1 while a worker polls the doorbell.
   uint32_t poller;
-  uint32_t padding2[31];
+  /// The ring of the last claim: whoever polls fetches its next line ahead.
+  uint32_t recent;
+  uint32_t padding2[30];
   /// For the priorities: claims that passed over waiting lines.
   uint32_t passed[8];
   /// For the watchdog: claims and lines claimed, claims for age, lines that ended in FAULT, looks at the doorbell.
