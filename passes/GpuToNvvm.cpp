@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LowerSimple.h"
 #include "mk/Passes/Passes.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -50,6 +51,7 @@ struct MkGpuToNvvmPass : mk::impl::MkGpuToNvvmPassBase<MkGpuToNvvmPass> {
     arith::populateArithExpandOpsPatterns(expansions);
     expand = std::move(expansions);
 
+    simple = std::make_shared<mk::SimpleLowering>(context);
     converter = std::make_shared<LLVMTypeConverter>(context);
     configureGpuToNVVMTypeConverter(*converter);
     RewritePatternSet patterns(context);
@@ -80,6 +82,8 @@ struct MkGpuToNvvmPass : mk::impl::MkGpuToNvvmPassBase<MkGpuToNvvmPass> {
     });
     if (!expanded.empty())
       (void)applyOpPatternsGreedily(expanded, expand);
+    for (auto function : module.getOps<gpu::GPUFuncOp>())
+      simple->run(function.getBody());
     ConversionConfig config;
     config.allowPatternRollback = false;
     if (failed(applyPartialConversion(module, *target, convert, config)))
@@ -114,6 +118,7 @@ struct MkGpuToNvvmPass : mk::impl::MkGpuToNvvmPassBase<MkGpuToNvvmPass> {
 private:
   /// Made once: that takes longer than to convert a small kernel.
   FrozenRewritePatternSet expand, convert;
+  std::shared_ptr<mk::SimpleLowering> simple;
   std::shared_ptr<LLVMTypeConverter> converter;
   std::shared_ptr<ConversionTarget> target;
 };

@@ -1,0 +1,317 @@
+//===- LowerSimple.cpp - To LLVM, without the dialect conversion ------------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "LowerSimple.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace mk;
+
+template <typename From, typename To> void SimpleLowering::add(MLIRContext *context) {
+  counterparts.try_emplace(OperationName(From::getOperationName(), context),
+                           OperationName(To::getOperationName(), context));
+}
+
+SimpleLowering::SimpleLowering(MLIRContext *context) {
+  add<arith::AddFOp, LLVM::FAddOp>(context);
+  add<arith::AddIOp, LLVM::AddOp>(context);
+  add<arith::AndIOp, LLVM::AndOp>(context);
+  add<arith::BitcastOp, LLVM::BitcastOp>(context);
+  add<arith::DivFOp, LLVM::FDivOp>(context);
+  add<arith::DivSIOp, LLVM::SDivOp>(context);
+  add<arith::DivUIOp, LLVM::UDivOp>(context);
+  add<arith::ExtSIOp, LLVM::SExtOp>(context);
+  add<arith::ExtUIOp, LLVM::ZExtOp>(context);
+  add<arith::MulFOp, LLVM::FMulOp>(context);
+  add<arith::MulIOp, LLVM::MulOp>(context);
+  add<arith::NegFOp, LLVM::FNegOp>(context);
+  add<arith::OrIOp, LLVM::OrOp>(context);
+  add<arith::RemSIOp, LLVM::SRemOp>(context);
+  add<arith::RemUIOp, LLVM::URemOp>(context);
+  add<arith::SelectOp, LLVM::SelectOp>(context);
+  add<arith::ShLIOp, LLVM::ShlOp>(context);
+  add<arith::ShRSIOp, LLVM::AShrOp>(context);
+  add<arith::ShRUIOp, LLVM::LShrOp>(context);
+  add<arith::SubFOp, LLVM::FSubOp>(context);
+  add<arith::SubIOp, LLVM::SubOp>(context);
+  add<arith::TruncIOp, LLVM::TruncOp>(context);
+  add<arith::XOrIOp, LLVM::XOrOp>(context);
+}
+
+/// Flags that counterparts spell in another way.
+static bool hasFlags(Operation *op) {
+  if (auto fast = dyn_cast<arith::ArithFastMathInterface>(op))
+    return fast.getFastMathFlagsAttr() && fast.getFastMathFlagsAttr().getValue() != arith::FastMathFlags::none;
+  if (auto overflow = dyn_cast<arith::ArithIntegerOverflowFlagsInterface>(op))
+    return overflow.getOverflowAttr().getValue() != arith::IntegerOverflowFlags::none;
+  return llvm::any_of(ArrayRef<StringRef>{"isExact", "nonNeg"}, [&](StringRef name) {
+    std::optional<Attribute> flag = op->getInherentAttr(name);
+    return flag && *flag;
+  });
+}
+
+static bool isSimple(Type type) {
+  auto vector = dyn_cast<VectorType>(type);
+  return LLVM::isCompatibleType(type) && (!vector || vector.getRank() == 1);
+}
+
+static bool hasSimpleTypes(Operation *op) {
+  return llvm::all_of(op->getOperandTypes(), isSimple) && llvm::all_of(op->getResultTypes(), isSimple);
+}
+
+/// A field of the descriptor of a memref, where it is put together in this function.
+static Value fieldOf(UnrealizedConversionCastOp memref, ArrayRef<int64_t> position) {
+  if (memref.getNumOperands() != 1)
+    return {};
+  for (Value descriptor = memref.getOperand(0); auto insert = descriptor.getDefiningOp<LLVM::InsertValueOp>();
+       descriptor = insert.getContainer())
+    if (insert.getPosition() == position)
+      return insert.getValue();
+  return {};
+}
+
+/// Whether memory is only loaded from and stored to, so that a pointer stands for all of it.
+static bool isPlain(memref::AllocaOp alloca) {
+  MemRefType type = alloca.getType();
+  return type.getRank() <= 1 && type.hasStaticShape() && type.getLayout().isIdentity() && !type.getMemorySpace() &&
+         !alloca.getAlignment() && llvm::all_of(alloca->getUsers(), [&](Operation *user) {
+           auto store = dyn_cast<memref::StoreOp>(user);
+           return isa<memref::LoadOp>(user) || (store && store.getMemRef() == alloca);
+         });
+}
+
+namespace {
+/// Rewrites one body.
+class BodyLowering {
+public:
+  BodyLowering(Region &body, const llvm::DenseMap<OperationName, OperationName> &counterparts)
+      : body(body), counterparts(counterparts), b(body.getContext()), i64(b.getI64Type()),
+        pointerType(LLVM::LLVMPointerType::get(b.getContext())) {}
+
+  void run();
+
+private:
+  void lower(Operation *op);
+  void lower(arith::ConstantOp constant);
+  void lower(memref::AllocaOp alloca);
+  void lowerIndexCast(Operation *op, bool isSigned);
+  void lowerBranch(scf::IfOp branch);
+  void lowerLoop(scf::ForOp loop);
+  /// Where an access goes; null for memrefs that are neither views nor local memory.
+  Value placeOf(Location loc, Value memref, ValueRange indices);
+  Value constant(Location loc, TypedAttr value, Type type);
+
+  template <typename Op, typename... Args> void replace(Operation *op, Args &&...args) {
+    op->getResult(0).replaceAllUsesWith(Op::create(b, op->getLoc(), std::forward<Args>(args)...));
+    op->erase();
+  }
+
+  Type inMemory(Type element) const { return element.isIndex() ? i64 : element; }
+
+  Region &body;
+  const llvm::DenseMap<OperationName, OperationName> &counterparts;
+  OpBuilder b;
+  Type i64, pointerType;
+  llvm::DenseMap<Attribute, Value> constants;
+  /// Local memory that has become pointers.
+  llvm::DenseMap<Value, Value> pointers;
+};
+} // namespace
+
+Value BodyLowering::constant(Location loc, TypedAttr value, Type type) {
+  Value &known = constants[value];
+  if (!known) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&body.front());
+    known = LLVM::ConstantOp::create(b, loc, type, value);
+  }
+  return known;
+}
+
+void BodyLowering::lower(arith::ConstantOp op) {
+  op.getResult().replaceAllUsesWith(constant(op.getLoc(), op.getValue(), op.getType()));
+  op.erase();
+}
+
+void BodyLowering::lower(memref::AllocaOp alloca) {
+  MemRefType type = alloca.getType();
+  Type element = inMemory(type.getElementType());
+  if (!isPlain(alloca) || !isSimple(element))
+    return;
+  Value count = constant(alloca.getLoc(), b.getI64IntegerAttr(type.getNumElements()), i64);
+  // Not before the constant.
+  b.setInsertionPoint(alloca);
+  pointers[alloca] = LLVM::AllocaOp::create(b, alloca.getLoc(), pointerType, element, count);
+}
+
+Value BodyLowering::placeOf(Location loc, Value memref, ValueRange indices) {
+  auto type = cast<MemRefType>(memref.getType());
+  Type element = inMemory(type.getElementType());
+  auto flags = LLVM::GEPNoWrapFlags::inbounds | LLVM::GEPNoWrapFlags::nuw;
+  if (Value pointer = pointers.lookup(memref))
+    return indices.empty() ? pointer : LLVM::GEPOp::create(b, loc, pointerType, element, pointer, indices, flags);
+  auto view = memref.getDefiningOp<UnrealizedConversionCastOp>();
+  Value base = view ? fieldOf(view, {1}) : Value();
+  if (!base || type.getRank() != 1 || type.getMemorySpace() || !isSimple(element))
+    return {};
+  auto [strides, offset] = type.getStridesAndOffset();
+  Value first = offset == 0 ? Value() : fieldOf(view, {2});
+  if (strides[0] != 1 || (offset != 0 && !first))
+    return {};
+  if (first)
+    base = LLVM::GEPOp::create(b, loc, pointerType, element, base, first);
+  return LLVM::GEPOp::create(b, loc, pointerType, element, base, indices, flags);
+}
+
+void BodyLowering::lowerIndexCast(Operation *op, bool isSigned) {
+  Value from = op->getOperand(0);
+  Type to = op->getResult(0).getType();
+  if (!from.getType().isInteger() || !to.isInteger())
+    return;
+  unsigned before = from.getType().getIntOrFloatBitWidth(), after = to.getIntOrFloatBitWidth();
+  if (before == after) {
+    op->getResult(0).replaceAllUsesWith(from);
+    op->erase();
+  } else if (before > after) {
+    replace<LLVM::TruncOp>(op, to, from);
+  } else if (isSigned) {
+    replace<LLVM::SExtOp>(op, to, from);
+  } else {
+    replace<LLVM::ZExtOp>(op, to, from);
+  }
+}
+
+/// What flows into 'after' when 'region' has ended there.
+static void endIn(OpBuilder &b, Region &region, Block *after, function_ref<void(Location, ValueRange)> jump) {
+  Operation *yield = region.back().getTerminator();
+  b.setInsertionPoint(yield);
+  jump(yield->getLoc(), yield->getOperands());
+  yield->erase();
+  after->getParent()->getBlocks().splice(Region::iterator(after), region.getBlocks());
+}
+
+void BodyLowering::lowerBranch(scf::IfOp branch) {
+  Location loc = branch.getLoc();
+  Block *before = branch->getBlock(), *after = before->splitBlock(branch);
+  for (Value result : branch.getResults())
+    result.replaceAllUsesWith(after->addArgument(result.getType(), loc));
+  Block *blocks[2];
+  for (auto [block, region] : llvm::zip_equal(blocks, branch->getRegions())) {
+    block = region.empty() ? after : &region.front();
+    if (!region.empty())
+      endIn(b, region, after, [&](Location loc, ValueRange values) { LLVM::BrOp::create(b, loc, values, after); });
+  }
+  b.setInsertionPointToEnd(before);
+  LLVM::CondBrOp::create(b, loc, branch.getCondition(), blocks[0], blocks[1]);
+  branch.erase();
+}
+
+void BodyLowering::lowerLoop(scf::ForOp loop) {
+  Location loc = loop.getLoc();
+  Block *before = loop->getBlock(), *after = before->splitBlock(loop), *first = loop.getBody();
+  // The condition stands before the body.
+  Block *head = b.createBlock(after, first->getArgumentTypes(), SmallVector<Location>(first->getNumArguments(), loc));
+  loop.replaceAllUsesWith(head->getArguments().drop_front());
+  auto predicate = loop.getUnsignedCmp() ? LLVM::ICmpPredicate::ult : LLVM::ICmpPredicate::slt;
+  Value again = LLVM::ICmpOp::create(b, loc, predicate, head->getArgument(0), loop.getUpperBound());
+  LLVM::CondBrOp::create(b, loc, again, first, after);
+  b.setInsertionPointToEnd(before);
+  SmallVector<Value> values{loop.getLowerBound()};
+  llvm::append_range(values, loop.getInitArgs());
+  LLVM::BrOp::create(b, loc, values, head);
+  for (auto [inner, outer] : llvm::zip_equal(first->getArguments(), head->getArguments()))
+    inner.replaceAllUsesWith(outer);
+  first->eraseArguments(0, first->getNumArguments());
+  endIn(b, loop.getRegion(), after, [&](Location, ValueRange yielded) {
+    values.assign({LLVM::AddOp::create(b, loc, head->getArgument(0), loop.getStep())});
+    llvm::append_range(values, yielded);
+    LLVM::BrOp::create(b, loc, values, head);
+  });
+  loop.erase();
+}
+
+void BodyLowering::lower(Operation *op) {
+  b.setInsertionPoint(op);
+  if (auto found = counterparts.find(op->getName()); found != counterparts.end()) {
+    if (hasFlags(op) || !hasSimpleTypes(op))
+      return;
+    Operation *made = Operation::create(op->getLoc(), found->second, op->getResultTypes(), op->getOperands(),
+                                        NamedAttrList(), /*properties=*/nullptr);
+    b.insert(made);
+    op->replaceAllUsesWith(made);
+    op->erase();
+  } else if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+    if (isSimple(constant.getType()))
+      lower(constant);
+  } else if (auto compare = dyn_cast<arith::CmpIOp>(op)) {
+    // The two dialects number the predicates alike.
+    if (hasSimpleTypes(op))
+      replace<LLVM::ICmpOp>(op, static_cast<LLVM::ICmpPredicate>(compare.getPredicate()), compare.getLhs(),
+                            compare.getRhs());
+  } else if (auto compare = dyn_cast<arith::CmpFOp>(op)) {
+    if (hasSimpleTypes(op) && !hasFlags(op))
+      replace<LLVM::FCmpOp>(op, static_cast<LLVM::FCmpPredicate>(compare.getPredicate()), compare.getLhs(),
+                            compare.getRhs());
+  } else if (isa<arith::IndexCastOp, arith::IndexCastUIOp>(op)) {
+    lowerIndexCast(op, isa<arith::IndexCastOp>(op));
+  } else if (auto load = dyn_cast<memref::LoadOp>(op)) {
+    if (Value place = placeOf(op->getLoc(), load.getMemRef(), load.getIndices()))
+      replace<LLVM::LoadOp>(op, load.getType(), place, load.getAlignment().value_or(0), /*isVolatile=*/false,
+                            load.getNontemporal());
+  } else if (auto store = dyn_cast<memref::StoreOp>(op)) {
+    if (Value place = placeOf(op->getLoc(), store.getMemRef(), store.getIndices())) {
+      LLVM::StoreOp::create(b, op->getLoc(), store.getValue(), place, store.getAlignment().value_or(0),
+                            /*isVolatile=*/false, store.getNontemporal());
+      op->erase();
+    }
+  } else if (auto alloca = dyn_cast<memref::AllocaOp>(op)) {
+    lower(alloca);
+  }
+}
+
+void BodyLowering::run() {
+  auto convert = [&](Value value) {
+    if (value.getType().isIndex())
+      value.setType(i64);
+  };
+  // Those of which all that is around them is lowered here too: what the dialect conversion lowers may have blocks
+  // around it, but not in it.
+  llvm::SmallSetVector<Operation *, 8> structures;
+  SmallVector<Operation *> ops;
+  llvm::for_each(body.getArguments(), convert);
+  body.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    llvm::for_each(op->getResults(), convert);
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        llvm::for_each(block.getArguments(), convert);
+    Operation *parent = op->getParentOp();
+    // Hints about loops are for the dialect conversion.
+    bool isStructure = isa<scf::IfOp>(op) || (isa<scf::ForOp>(op) && op->getDiscardableAttrs().empty());
+    if (!isStructure)
+      ops.push_back(op);
+    else if (llvm::all_of(op->getResultTypes(), isSimple) &&
+             (parent == body.getParentOp() || structures.contains(parent)))
+      structures.insert(op);
+  });
+  for (Operation *op : ops)
+    lower(op);
+  for (auto [alloca, pointer] : pointers)
+    alloca.getDefiningOp()->erase();
+  for (Operation *op : llvm::reverse(structures)) {
+    if (auto branch = dyn_cast<scf::IfOp>(op))
+      lowerBranch(branch);
+    else
+      lowerLoop(cast<scf::ForOp>(op));
+  }
+}
+
+void SimpleLowering::run(Region &body) const { BodyLowering(body, counterparts).run(); }
