@@ -9,6 +9,7 @@
 #include "LowerSimple.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/SetVector.h"
@@ -104,6 +105,8 @@ private:
   void lower(arith::ConstantOp constant);
   void lower(memref::AllocaOp alloca);
   void lowerIndexCast(Operation *op, bool isSigned);
+  /// A number of threads or CTAs, or which of them this is.
+  template <typename Op> void lowerNumber(Operation *op, std::optional<APInt> limit, int64_t first);
   void lowerBranch(scf::IfOp branch);
   void lowerLoop(scf::ForOp loop);
   /// Where an access goes; null for memrefs that are neither views nor local memory.
@@ -187,6 +190,27 @@ void BodyLowering::lowerIndexCast(Operation *op, bool isSigned) {
     replace<LLVM::SExtOp>(op, to, from);
   } else {
     replace<LLVM::ZExtOp>(op, to, from);
+  }
+}
+
+template <typename Op> void BodyLowering::lowerNumber(Operation *op, std::optional<APInt> limit, int64_t first) {
+  LLVM::ConstantRangeAttr range;
+  if (limit)
+    range = LLVM::ConstantRangeAttr::get(b.getContext(), APInt(32, first), limit->zextOrTrunc(32) + first);
+  Value number = Op::create(b, op->getLoc(), b.getI32Type(), range);
+  replace<LLVM::SExtOp>(op, i64, number);
+}
+
+static std::optional<LLVM::AtomicBinOp> atomicOf(arith::AtomicRMWKind kind) {
+  switch (kind) {
+  case arith::AtomicRMWKind::addi:
+    return LLVM::AtomicBinOp::add;
+  case arith::AtomicRMWKind::andi:
+    return LLVM::AtomicBinOp::_and;
+  case arith::AtomicRMWKind::ori:
+    return LLVM::AtomicBinOp::_or;
+  default:
+    return std::nullopt;
   }
 }
 
@@ -275,6 +299,30 @@ void BodyLowering::lower(Operation *op) {
     }
   } else if (auto alloca = dyn_cast<memref::AllocaOp>(op)) {
     lower(alloca);
+  } else if (auto rmw = dyn_cast<memref::AtomicRMWOp>(op)) {
+    std::optional<LLVM::AtomicBinOp> kind = atomicOf(rmw.getKind());
+    if (Value place = kind ? placeOf(op->getLoc(), rmw.getMemref(), rmw.getIndices()) : Value())
+      replace<LLVM::AtomicRMWOp>(op, *kind, place, rmw.getValue(), LLVM::AtomicOrdering::acq_rel);
+  } else if (auto id = dyn_cast<gpu::ThreadIdOp>(op); id && id.getDimension() == gpu::Dimension::x) {
+    lowerNumber<NVVM::ThreadIdXOp>(op, id.getUpperBound(), 0);
+  } else if (auto id = dyn_cast<gpu::BlockIdOp>(op); id && id.getDimension() == gpu::Dimension::x) {
+    lowerNumber<NVVM::BlockIdXOp>(op, id.getUpperBound(), 0);
+  } else if (auto count = dyn_cast<gpu::BlockDimOp>(op); count && count.getDimension() == gpu::Dimension::x) {
+    lowerNumber<NVVM::BlockDimXOp>(op, count.getUpperBound(), 1);
+  } else if (auto count = dyn_cast<gpu::GridDimOp>(op); count && count.getDimension() == gpu::Dimension::x) {
+    lowerNumber<NVVM::GridDimXOp>(op, count.getUpperBound(), 1);
+  } else if (isa<gpu::ReturnOp>(op) && op->getNumOperands() == 0) {
+    LLVM::ReturnOp::create(b, op->getLoc(), ValueRange());
+    op->erase();
+  }
+}
+
+/// Erases a view that has only been accessed, and its descriptor.
+static void eraseUnused(Operation *op) {
+  while (op && op->use_empty() && isa<UnrealizedConversionCastOp, LLVM::InsertValueOp, LLVM::UndefOp>(op)) {
+    Operation *before = op->getNumOperands() == 0 ? nullptr : op->getOperand(0).getDefiningOp();
+    op->erase();
+    op = before;
   }
 }
 
@@ -286,7 +334,7 @@ void BodyLowering::run() {
   // Those of which all that is around them is lowered here too: what the dialect conversion lowers may have blocks
   // around it, but not in it.
   llvm::SmallSetVector<Operation *, 8> structures;
-  SmallVector<Operation *> ops;
+  SmallVector<Operation *> ops, views;
   llvm::for_each(body.getArguments(), convert);
   body.walk<WalkOrder::PreOrder>([&](Operation *op) {
     llvm::for_each(op->getResults(), convert);
@@ -303,9 +351,14 @@ void BodyLowering::run() {
       structures.insert(op);
   });
   for (Operation *op : ops)
-    lower(op);
+    if (isa<UnrealizedConversionCastOp>(op))
+      views.push_back(op);
+    else
+      lower(op);
   for (auto [alloca, pointer] : pointers)
     alloca.getDefiningOp()->erase();
+  for (Operation *view : views)
+    eraseUnused(view);
   for (Operation *op : llvm::reverse(structures)) {
     if (auto branch = dyn_cast<scf::IfOp>(op))
       lowerBranch(branch);
@@ -314,4 +367,30 @@ void BodyLowering::run() {
   }
 }
 
-void SimpleLowering::run(Region &body) const { BodyLowering(body, counterparts).run(); }
+/// A kernel of numbers without shared memory: what convert-gpu-to-nvvm makes of it.
+static void lowerFunction(gpu::GPUFuncOp function) {
+  FunctionType type = function.getFunctionType();
+  if (!function.isKernel() || function.getNumWorkgroupAttributions() != 0 ||
+      function.getNumPrivateAttributions() != 0 || function.getKnownBlockSize() || function.getKnownGridSize() ||
+      function.getKnownClusterSize() || function.getArgAttrsAttr() ||
+      !llvm::all_of(type.getInputs(), [](Type type) { return type.isInteger(); }))
+    return;
+  OpBuilder b(function);
+  // As gpu.func knows that it is a kernel.
+  SmallVector<NamedAttribute> attributes;
+  for (NamedAttribute attribute : function->getDiscardableAttrs())
+    if (attribute.getName() != "workgroup_attributions")
+      attributes.push_back(attribute);
+  attributes.emplace_back(b.getStringAttr(NVVM::NVVMDialect::getKernelFuncAttrName()), b.getUnitAttr());
+  auto made = LLVM::LLVMFuncOp::create(
+      b, function.getLoc(), function.getName(),
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), type.getInputs()), LLVM::Linkage::External,
+      /*dsoLocal=*/false, LLVM::CConv::C, /*comdat=*/{}, attributes);
+  made.getBody().takeBody(function.getBody());
+  function.erase();
+}
+
+void SimpleLowering::run(gpu::GPUFuncOp function) const {
+  BodyLowering(function.getBody(), counterparts).run();
+  lowerFunction(function);
+}

@@ -9,18 +9,19 @@
 #ifndef MK_PASSES_LOWERSIMPLE_H
 #define MK_PASSES_LOWERSIMPLE_H
 
-#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
 namespace mk {
 
-/// Rewrites to the LLVM dialect what most of a kernel is made of and has an obvious counterpart: arithmetic, accesses
-/// of views and of local memory, scf.if and scf.for. Values of type index become i64, and each constant stands once.
-/// The dialect conversion would do the same with its patterns, but takes several times as long; it gets what this
-/// leaves: operations with flags, vectors of more than one dimension, memrefs of other origin, and all other dialects.
+/// Rewrites to the LLVM and NVVM dialects what most of a kernel is made of and has an obvious counterpart: arithmetic,
+/// accesses of views and of local memory, scf.if and scf.for, the numbers of threads, the function around them. Values
+/// of type index become i64, and each constant stands once. The dialect conversion would do the same with its patterns,
+/// but takes several times as long; it gets what this leaves: operations with flags, vectors of more than one
+/// dimension, memrefs of other origin, shared memory, and all other operations.
 class SimpleLowering {
 public:
   explicit SimpleLowering(mlir::MLIRContext *context);
-  void run(mlir::Region &body) const;
+  void run(mlir::gpu::GPUFuncOp function) const;
 
 private:
   template <typename From, typename To> void add(mlir::MLIRContext *context);
