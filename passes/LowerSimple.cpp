@@ -101,6 +101,8 @@ public:
   void run();
 
 private:
+  void convertIndices(Operation *op);
+  void convertIndices(Block &block);
   void lower(Operation *op);
   void lower(arith::ConstantOp constant);
   void lower(memref::AllocaOp alloca);
@@ -198,7 +200,7 @@ template <typename Op> void BodyLowering::lowerNumber(Operation *op, std::option
   if (limit)
     range = LLVM::ConstantRangeAttr::get(b.getContext(), APInt(32, first), limit->zextOrTrunc(32) + first);
   Value number = Op::create(b, op->getLoc(), b.getI32Type(), range);
-  replace<LLVM::SExtOp>(op, i64, number);
+  replace<LLVM::ZExtOp>(op, i64, number);
 }
 
 static std::optional<LLVM::AtomicBinOp> atomicOf(arith::AtomicRMWKind kind) {
@@ -326,21 +328,54 @@ static void eraseUnused(Operation *op) {
   }
 }
 
+/// Indices that these make are i64 from the start.
+static bool makesNumbers(Operation *op) {
+  return op->getNumRegions() != 0 || isa<memref::LoadOp, memref::AtomicRMWOp>(op) ||
+         isa<arith::ArithDialect, gpu::GPUDialect>(op->getDialect());
+}
+
+void BodyLowering::convertIndices(Operation *op) {
+  for (Region &region : op->getRegions())
+    for (Block &block : region)
+      convertIndices(block);
+  if (llvm::none_of(op->getResultTypes(), [](Type type) { return type.isIndex(); }))
+    return;
+  if (makesNumbers(op)) {
+    for (Value result : op->getResults())
+      if (result.getType().isIndex())
+        result.setType(i64);
+    return;
+  }
+  // The dialect conversion would leave constants that it finds in folding as they are.
+  SmallVector<OpFoldResult> known;
+  (void)op->fold(known);
+  b.setInsertionPointAfter(op);
+  for (auto [number, result] : llvm::enumerate(op->getResults())) {
+    if (!result.getType().isIndex())
+      continue;
+    if (auto attribute = number < known.size() ? dyn_cast<Attribute>(known[number]) : Attribute()) {
+      result.replaceAllUsesWith(constant(op->getLoc(), cast<TypedAttr>(attribute), i64));
+    } else {
+      auto cast = UnrealizedConversionCastOp::create(b, op->getLoc(), TypeRange{i64}, result);
+      result.replaceAllUsesExcept(cast.getResult(0), cast);
+    }
+  }
+}
+
+void BodyLowering::convertIndices(Block &block) {
+  for (Value argument : block.getArguments())
+    if (argument.getType().isIndex())
+      argument.setType(i64);
+}
+
 void BodyLowering::run() {
-  auto convert = [&](Value value) {
-    if (value.getType().isIndex())
-      value.setType(i64);
-  };
   // Those of which all that is around them is lowered here too: what the dialect conversion lowers may have blocks
   // around it, but not in it.
   llvm::SmallSetVector<Operation *, 8> structures;
   SmallVector<Operation *> ops, views;
-  llvm::for_each(body.getArguments(), convert);
+  convertIndices(body.front());
   body.walk<WalkOrder::PreOrder>([&](Operation *op) {
-    llvm::for_each(op->getResults(), convert);
-    for (Region &region : op->getRegions())
-      for (Block &block : region)
-        llvm::for_each(block.getArguments(), convert);
+    convertIndices(op);
     Operation *parent = op->getParentOp();
     // Hints about loops are for the dialect conversion.
     bool isStructure = isa<scf::IfOp>(op) || (isa<scf::ForOp>(op) && op->getDiscardableAttrs().empty());
