@@ -241,26 +241,23 @@ void BodyLowering::lowerBranch(scf::IfOp branch) {
   branch.erase();
 }
 
+/// The condition stands before the loop and at its end, as LLVM's loop passes and ptxas like it.
 void BodyLowering::lowerLoop(scf::ForOp loop) {
   Location loc = loop.getLoc();
-  Block *before = loop->getBlock(), *after = before->splitBlock(loop), *first = loop.getBody();
-  // The condition stands before the body.
-  Block *head = b.createBlock(after, first->getArgumentTypes(), SmallVector<Location>(first->getNumArguments(), loc));
-  loop.replaceAllUsesWith(head->getArguments().drop_front());
+  Block *before = loop->getBlock(), *after = before->splitBlock(loop), *body = loop.getBody();
+  for (Value result : loop.getResults())
+    result.replaceAllUsesWith(after->addArgument(result.getType(), loc));
   auto predicate = loop.getUnsignedCmp() ? LLVM::ICmpPredicate::ult : LLVM::ICmpPredicate::slt;
-  Value again = LLVM::ICmpOp::create(b, loc, predicate, head->getArgument(0), loop.getUpperBound());
-  LLVM::CondBrOp::create(b, loc, again, first, after);
+  auto jump = [&](Value item, ValueRange values) {
+    Value hasItem = LLVM::ICmpOp::create(b, loc, predicate, item, loop.getUpperBound());
+    SmallVector<Value> arguments{item};
+    llvm::append_range(arguments, values);
+    LLVM::CondBrOp::create(b, loc, hasItem, body, arguments, after, values);
+  };
   b.setInsertionPointToEnd(before);
-  SmallVector<Value> values{loop.getLowerBound()};
-  llvm::append_range(values, loop.getInitArgs());
-  LLVM::BrOp::create(b, loc, values, head);
-  for (auto [inner, outer] : llvm::zip_equal(first->getArguments(), head->getArguments()))
-    inner.replaceAllUsesWith(outer);
-  first->eraseArguments(0, first->getNumArguments());
-  endIn(b, loop.getRegion(), after, [&](Location, ValueRange yielded) {
-    values.assign({LLVM::AddOp::create(b, loc, head->getArgument(0), loop.getStep())});
-    llvm::append_range(values, yielded);
-    LLVM::BrOp::create(b, loc, values, head);
+  jump(loop.getLowerBound(), loop.getInitArgs());
+  endIn(b, loop.getRegion(), after, [&](Location, ValueRange values) {
+    jump(LLVM::AddOp::create(b, loc, loop.getInductionVar(), loop.getStep()), values);
   });
   loop.erase();
 }

@@ -53,12 +53,14 @@ gpu.module @kernels {
   // CHECK-NOT: llvm.insertvalue
   // CHECK: %[[TID:.*]] = nvvm.read.ptx.sreg.tid.x range <i32, 0, 256>
   // CHECK: %[[I:.*]] = llvm.zext %[[TID]]
-  // CHECK: llvm.br ^[[HEAD:.*]](%[[I]]
-  // CHECK: ^[[HEAD]](%[[ITEM:.*]]: i64
-  // CHECK: llvm.icmp "slt" %[[ITEM]]
-  // CHECK: llvm.cond_br
+  // CHECK: %[[FIRST:.*]] = llvm.icmp "slt" %[[I]]
+  // CHECK: llvm.cond_br %[[FIRST]], ^[[BODY:[a-z0-9]*]](%[[I]]{{.*}}), ^[[END:[a-z0-9]*]]
+  // CHECK: ^[[BODY]](%[[ITEM:.*]]: i64
   // CHECK: llvm.getelementptr inbounds|nuw %{{.*}}[%[[ITEM]]] : (!llvm.ptr, i64) -> !llvm.ptr, f32
   // CHECK: llvm.store
+  // CHECK: %[[NEXT:.*]] = llvm.add %[[ITEM]]
+  // CHECK: %[[AGAIN:.*]] = llvm.icmp "slt" %[[NEXT]]
+  // CHECK: llvm.cond_br %[[AGAIN]], ^[[BODY]](%[[NEXT]]{{.*}}), ^[[END]]
   // CHECK: llvm.return
   gpu.func @simple(%address: i64, %end: i64) kernel {
     %four = arith.constant 4 : index
