@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LowerSimple.h"
 #include "mk/Passes/Passes.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -50,6 +51,7 @@ struct MkGpuToNvvmPass : mk::impl::MkGpuToNvvmPassBase<MkGpuToNvvmPass> {
     arith::populateArithExpandOpsPatterns(expansions);
     expand = std::move(expansions);
 
+    simple = std::make_shared<mk::SimpleLowering>(context);
     converter = std::make_shared<LLVMTypeConverter>(context);
     configureGpuToNVVMTypeConverter(*converter);
     RewritePatternSet patterns(context);
@@ -80,10 +82,27 @@ struct MkGpuToNvvmPass : mk::impl::MkGpuToNvvmPassBase<MkGpuToNvvmPass> {
     });
     if (!expanded.empty())
       (void)applyOpPatternsGreedily(expanded, expand);
+    for (auto function : llvm::make_early_inc_range(module.getOps<gpu::GPUFuncOp>()))
+      simple->run(function);
+    if (failed(convertRest(module)))
+      return signalPassFailure();
+    // Arms of interpreters and variants of loops end alike: LLVM's passes would not find that out.
+    IRRewriter rewriter(&getContext());
+    (void)simplifyRegions(rewriter, module->getRegions());
+  }
+
+private:
+  LogicalResult convertRest(gpu::GPUModuleOp module) {
+    WalkResult walk = module.getBodyRegion().walk([](Operation *op) {
+      return isa<LLVM::LLVMDialect, NVVM::NVVMDialect>(op->getDialect()) ? WalkResult::advance()
+                                                                         : WalkResult::interrupt();
+    });
+    if (!walk.wasInterrupted())
+      return success();
     ConversionConfig config;
     config.allowPatternRollback = false;
     if (failed(applyPartialConversion(module, *target, convert, config)))
-      return signalPassFailure();
+      return failure();
     SmallVector<UnrealizedConversionCastOp> casts;
     module.walk([&](UnrealizedConversionCastOp cast) { casts.push_back(cast); });
     reconcileUnrealizedCasts(casts);
@@ -97,7 +116,7 @@ struct MkGpuToNvvmPass : mk::impl::MkGpuToNvvmPassBase<MkGpuToNvvmPass> {
       return WalkResult::interrupt();
     });
     if (remaining.wasInterrupted())
-      return signalPassFailure();
+      return failure();
     // Views are descriptors now. Taken apart here, they do not hide from LLVM what pointers point to.
     module.walk([](LLVM::ExtractValueOp field) {
       SmallVector<OpFoldResult> known;
@@ -106,14 +125,12 @@ struct MkGpuToNvvmPass : mk::impl::MkGpuToNvvmPassBase<MkGpuToNvvmPass> {
       field.replaceAllUsesWith(cast<Value>(known.front()));
       field.erase();
     });
-    // Arms of interpreters and variants of loops end alike: LLVM's passes would not find that out.
-    IRRewriter rewriter(&getContext());
-    (void)simplifyRegions(rewriter, module->getRegions());
+    return success();
   }
 
-private:
   /// Made once: that takes longer than to convert a small kernel.
   FrozenRewritePatternSet expand, convert;
+  std::shared_ptr<mk::SimpleLowering> simple;
   std::shared_ptr<LLVMTypeConverter> converter;
   std::shared_ptr<ConversionTarget> target;
 };

@@ -41,7 +41,16 @@ bool Guard::sameExtent(Value a, Value b) {
   return groupA >= 0 && groupA == groupB;
 }
 
+/// The analysis runs when it is first asked: many bodies have nothing to ask about.
 std::optional<ConstantIntRanges> Guard::range(Value value, DataFlowSolver &solver) {
+  if (!analysis) {
+    solver.load<dataflow::DeadCodeAnalysis>();
+    solver.load<dataflow::SparseConstantPropagation>();
+    solver.load<dataflow::IntegerRangeAnalysis>();
+    analysis = solver.initializeAndRun(function);
+  }
+  if (failed(*analysis))
+    return std::nullopt;
   auto *lattice = solver.lookupState<dataflow::IntegerValueRangeLattice>(value);
   if (!lattice || lattice->getValue().isUninitialized())
     return std::nullopt;
@@ -291,11 +300,6 @@ LogicalResult Guard::run() {
   if (bounds)
     versionLoops();
   DataFlowSolver solver;
-  solver.load<dataflow::DeadCodeAnalysis>();
-  solver.load<dataflow::SparseConstantPropagation>();
-  solver.load<dataflow::IntegerRangeAnalysis>();
-  if (failed(solver.initializeAndRun(function)))
-    return function.emitOpError("integer range analysis failed");
   WalkResult walk = function.getFunctionBody().walk([&](Operation *op) {
     size_t checks = rewrites.size();
     if (failed(decide(op, solver)))

@@ -100,6 +100,8 @@ private:
   bool bounds, division, shift, scratch;
   uint64_t fuel;
   bool isBlock;
+  /// What became of the analysis of integer ranges, once it has run.
+  std::optional<mlir::LogicalResult> analysis;
   llvm::ArrayRef<int32_t> extents;
   llvm::SmallVector<std::function<void()>> rewrites;
   /// Accesses in the copies of loops that run only when these are in range.

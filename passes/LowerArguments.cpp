@@ -16,6 +16,7 @@
 #include "LowerKernel.h"
 #include "mk/Runtime/Abi.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -27,13 +28,13 @@ using namespace mk;
 constexpr unsigned maxWordsAhead = 32;
 
 namespace {
-/// Builds the loads of argument words. Words have 32 bits, and the argument table has less than 4 GiB.
+/// Builds the loads of argument words. Words have 32 bits, and the argument table has less than 4 GiB, so that places
+/// in it are reckoned in 32 bits. These are operations of LLVM: a place in bytes is what columns hold and what a
+/// pointer takes.
 struct WordLoader {
-  WordLoader(ImplicitLocOpBuilder &b, ArgumentsOp arguments)
-      : b(b), table(arrayAt(arguments.getTable(), b.getI32Type())),
-        buffers(arrayAt(arguments.getBuffers(), b.getI64Type())) {}
+  WordLoader(ImplicitLocOpBuilder &b, Value table, Value buffers) : b(b), table(table), buffers(buffers) {}
 
-  /// Where the words of a column start, and the step to the next instance.
+  /// Where the words of a column start, and the step to the next instance, in bytes.
   struct Column {
     Value start, step;
   };
@@ -44,31 +45,35 @@ struct WordLoader {
   }
   Value times(Value value, int64_t factor) { return arith::MulIOp::create(b, value, index(factor)); }
 
-  Column columnAt(Value number) {
-    Value two = arith::ConstantOp::create(b, b.getI32IntegerAttr(2)), at = times(number, 2);
-    auto inWords = [&](Value place) -> Value {
-      return arith::ShRUIOp::create(b, memref::LoadOp::create(b, table, place), two);
-    };
-    Value start = inWords(at);
-    return {start, inWords(plus(at, 1))};
+  Column columnAt(LLVM::GEPArg distance) {
+    Value place = at(table, distance);
+    return {load(b.getI32Type(), place), load(b.getI32Type(), at(place, offsetof(abi::ArgColumn, stride)))};
+  }
+  Column columnOf(Value number) {
+    Value wide = arith::IndexCastUIOp::create(b, b.getI64Type(), number);
+    return columnAt(arith::MulIOp::create(b, wide, i64(sizeof(abi::ArgColumn))).getResult());
   }
 
   Value wordOf(Column column, Value item) {
     Value distance = arith::MulIOp::create(b, castIndex(b, item, b.getI32Type()), column.step);
-    Value at = arith::AddIOp::create(b, column.start, distance);
-    return memref::LoadOp::create(b, table, arith::IndexCastUIOp::create(b, b.getIndexType(), at).getResult());
+    Value place = arith::AddIOp::create(b, column.start, distance);
+    return load(b.getI32Type(), at(table, arith::ExtUIOp::create(b, b.getI64Type(), place).getResult()));
   }
 
-  Value rowField(Value handle, unsigned field) {
-    Value row = times(arith::IndexCastUIOp::create(b, b.getIndexType(), handle), abi::BufferEntryWords);
-    return memref::LoadOp::create(b, buffers, plus(row, field));
+  Value rowOf(Value handle) {
+    Value wide = arith::ExtUIOp::create(b, b.getI64Type(), handle);
+    return at(buffers, arith::MulIOp::create(b, wide, i64(sizeof(abi::BufferEntry))).getResult());
   }
+  Value rowField(Value row, unsigned field) { return load(b.getI64Type(), at(row, int32_t(field * sizeof(uint64_t)))); }
 
 private:
-  /// The runtime made the tables large enough; their extent is not used.
-  Value arrayAt(Value address, Type element) {
-    return ViewOp::create(b, MemRefType::get({ShapedType::kDynamic}, element), address, /*offset=*/Value(),
-                          index(INT32_MAX));
+  Value i64(int64_t value) { return arith::ConstantOp::create(b, b.getI64IntegerAttr(value)); }
+  Value load(Type type, Value place) { return LLVM::LoadOp::create(b, type, place); }
+  Value at(Value base, LLVM::GEPArg distance) {
+    if (isa<LLVM::GEPConstantIndex>(distance) && cast<LLVM::GEPConstantIndex>(distance) == 0)
+      return base;
+    return LLVM::GEPOp::create(b, base.getType(), b.getI8Type(), base, distance,
+                               LLVM::GEPNoWrapFlags::inbounds | LLVM::GEPNoWrapFlags::nuw);
   }
 
   ImplicitLocOpBuilder &b;
@@ -85,7 +90,7 @@ void KernelLowering::lowerArguments(ArgumentsOp arguments) {
     // worker of block scope has few items and much to do for each, for which it needs the registers.
     bool readsOnce = scope == ScopeKind::Lane;
     ImplicitLocOpBuilder b(arguments.getLoc(), readsOnce ? items.getOperation() : arguments);
-    WordLoader loader(b, arguments);
+    WordLoader loader(b, pointer(b, arguments.getTable()), pointer(b, arguments.getBuffers()));
     SmallVector<WordLoader::Column> columns(arguments.getNumWords());
     auto isUsed = [&](unsigned word) {
       auto handle = llvm::find(arguments.getHandles(), int32_t(word));
@@ -96,16 +101,20 @@ void KernelLowering::lowerArguments(ArgumentsOp arguments) {
     };
     for (unsigned word = 0; word < columns.size(); ++word)
       if (isUsed(word))
-        columns[word] = loader.columnAt(loader.index(word));
+        columns[word] = loader.columnAt(int32_t(word * sizeof(abi::ArgColumn)));
     b.setInsertionPoint(arguments);
     SmallVector<Value> words(columns.size());
     for (auto [word, column, result] : llvm::zip(words, columns, arguments.getWords()))
       if (column.start)
         result.replaceAllUsesWith(word = loader.wordOf(column, items.getItem()));
-    for (auto [number, handle] : llvm::enumerate(arguments.getHandles()))
+    for (auto [number, handle] : llvm::enumerate(arguments.getHandles())) {
+      if (!isUsed(handle))
+        continue;
+      Value row = loader.rowOf(words[handle]);
       for (auto [field, result] : llvm::enumerate(arguments.getRow(number)))
         if (!result.use_empty())
-          result.replaceAllUsesWith(loader.rowField(words[handle], field));
+          result.replaceAllUsesWith(loader.rowField(row, field));
+    }
   }
   arguments.erase();
 }
@@ -125,7 +134,7 @@ void KernelLowering::fetchAhead(ArgumentsOp arguments) {
   Value set = memref::AllocaOp::create(b, MemRefType::get({}, b.getIndexType()));
   memref::StoreOp::create(b, arith::ConstantIndexOp::create(b, 0), set);
 
-  WordLoader loader(b, arguments);
+  WordLoader loader(b, pointer(b, arguments.getTable()), pointer(b, arguments.getBuffers()));
   Value thread = threadId(b);
   Value hasWord = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, thread, loader.index(count));
   auto inThreads = [&](Value condition, TypeRange types, function_ref<void()> body) {
@@ -150,7 +159,7 @@ void KernelLowering::fetchAhead(ArgumentsOp arguments) {
   Value start = loader.plus(thread, 2 * padded), step = loader.plus(thread, 3 * padded);
   Value hasFirst = hasWordOf(range.begin);
   inThreads(hasFirst, {}, [&] {
-    WordLoader::Column column = loader.columnAt(thread);
+    WordLoader::Column column = loader.columnOf(thread);
     memref::StoreOp::create(b, column.start, words, start);
     memref::StoreOp::create(b, column.step, words, step);
   });
@@ -177,7 +186,7 @@ void KernelLowering::fetchAhead(ArgumentsOp arguments) {
       auto branch = scf::IfOp::create(b, isHandle, /*withElseRegion=*/false);
       b.setInsertionPointToStart(branch.thenBlock());
       Value row = loader.times(arith::AddIOp::create(b, loader.times(to, padded), thread), 2);
-      Value fields[] = {loader.rowField(word, 0), loader.rowField(word, 1)};
+      Value source = loader.rowOf(word), fields[] = {loader.rowField(source, 0), loader.rowField(source, 1)};
       for (auto [field, value] : llvm::enumerate(fields))
         memref::StoreOp::create(b, value, rows, loader.plus(row, field));
     });

@@ -55,8 +55,9 @@ static void buildKernels(OpPassManager &pm, const LoweringOptions &options) {
   // The bodies that the kernels were made of are not needed any more.
   OpPassManager &kernels = pm.nest<KernelOp>();
   // Structured control flow has no blocks to simplify.
-  kernels.addPass(createCanonicalizerPass(GreedyRewriteConfig().setUseTopDownTraversal().setRegionSimplificationLevel(
-      GreedySimplifyRegionLevel::Disabled)));
+  kernels.addPass(createCanonicalizerPass(
+      GreedyRewriteConfig().setMaxIterations(1).setUseTopDownTraversal().setRegionSimplificationLevel(
+          GreedySimplifyRegionLevel::Disabled)));
   kernels.addPass(createCSEPass());
 }
 

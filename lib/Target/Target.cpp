@@ -20,6 +20,7 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
+#include "llvm/IR/CFG.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/IRBuilder.h"
@@ -32,6 +33,7 @@
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Transforms/IPO/Internalize.h"
+#include <map>
 
 using namespace mlir;
 using namespace mk;
@@ -115,6 +117,12 @@ constexpr llvm::StringLiteral batchKernelPasses =
     "function(infer-address-spaces,sroa<modify-cfg>,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
     "loop-mssa(loop-rotate,licm),separate-const-offset-from-gep,early-cse,loop-mssa(licm),simplifycfg)";
 
+/// What kernels without a loop of their own need: ptxas makes as good code of it as of what the other passes leave, and
+/// those take two thirds of the time. Without a block of its own before the loop over the items, which LoopSimplify
+/// makes, it would not keep in uniform registers what is the same for all items.
+constexpr llvm::StringLiteral straightKernelPasses =
+    "function(infer-address-spaces,sroa<modify-cfg>,early-cse,simplifycfg,loop-simplify)";
+
 /// Interpreters gain from cleaning up once more after the loops, and from pointers that are stepped: the operations of
 /// a window find in the cache what the one before has left there, so that loops wait for latency, not for bandwidth.
 /// ptxas unrolls them fourfold if they have such addresses. For batch kernels loop-reduce takes half as long again as
@@ -153,7 +161,7 @@ public:
   llvm::ModuleAnalysisManager modules;
   llvm::PassBuilder builder;
   /// The short pipelines. Those of LLVM are made anew for each module: their inliner runs once only.
-  llvm::ModulePassManager batchKernels, interpreters;
+  llvm::ModulePassManager straightKernels, batchKernels, interpreters;
 
   /// Passes that emit code, and where they write it.
   struct Emitter {
@@ -162,7 +170,9 @@ public:
     llvm::legacy::PassManager passes;
   };
   llvm::Expected<std::unique_ptr<Emitter>> makeEmitter();
-  std::unique_ptr<Emitter> emitter;
+  /// Those that are kept, by how hard they try.
+  std::map<llvm::CodeGenOptLevel, std::unique_ptr<Emitter>> emitters;
+  llvm::CodeGenOptLevel codeGenLevel(const llvm::Module &module) const;
 };
 
 static llvm::PipelineTuningOptions hostTuning() {
@@ -179,6 +189,7 @@ TargetCompiler::Impl::Impl(std::unique_ptr<llvm::TargetMachine> targetMachine, u
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, sccs, modules);
   if (isGpu()) {
+    straightKernels = parse(straightKernelPasses);
     batchKernels = parse(batchKernelPasses);
     interpreters = parse(interpreterPasses);
   }
@@ -194,6 +205,21 @@ llvm::ModulePassManager TargetCompiler::Impl::parse(StringRef text) {
 static bool isInterpreter(const llvm::Module &module) {
   return llvm::any_of(module, [](const llvm::Function &function) {
     return llvm::any_of(function, [](const llvm::BasicBlock &block) { return isa<llvm::SwitchInst>(block.back()); });
+  });
+}
+
+/// Whether kernels loop over their items only: no function jumps back more than once. The translation from MLIR and
+/// libdevice have blocks behind those that dominate them.
+static bool isStraight(const llvm::Module &module) {
+  return llvm::all_of(module, [](const llvm::Function &function) {
+    llvm::SmallPtrSet<const llvm::BasicBlock *, 16> before;
+    unsigned jumpsBack = 0;
+    for (const llvm::BasicBlock &block : function) {
+      before.insert(&block);
+      jumpsBack +=
+          llvm::count_if(llvm::successors(&block), [&](const llvm::BasicBlock *next) { return before.contains(next); });
+    }
+    return jumpsBack <= 1;
   });
 }
 
@@ -263,7 +289,7 @@ void TargetCompiler::Impl::optimize(llvm::Module &module) {
   if (optLevel == 0)
     return;
   if (isGpu() && optLevel < 3) {
-    run(isInterpreter(module) ? interpreters : batchKernels, module);
+    run(isInterpreter(module) ? interpreters : isStraight(module) ? straightKernels : batchKernels, module);
     return joinSharedVariables(module);
   }
   const llvm::OptimizationLevel levels[] = {llvm::OptimizationLevel::O1, llvm::OptimizationLevel::O2,
@@ -274,6 +300,14 @@ void TargetCompiler::Impl::optimize(llvm::Module &module) {
 
 /// Whether the NVPTX printer will remember something of 'module'.
 static bool hasSharedVariables(const llvm::Module &module) { return llvm::any_of(module.globals(), isShared); }
+
+/// The passes that the back end adds at other levels take longer than all the rest. ptxas does their work for batch
+/// kernels, but not all of it for interpreters: those stay slower without what the first level adds.
+llvm::CodeGenOptLevel TargetCompiler::Impl::codeGenLevel(const llvm::Module &module) const {
+  if (!isGpu() || optLevel == 3)
+    return optLevel == 0 ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default;
+  return optLevel != 0 && isInterpreter(module) ? llvm::CodeGenOptLevel::Less : llvm::CodeGenOptLevel::None;
+}
 
 llvm::Expected<std::unique_ptr<TargetCompiler::Impl::Emitter>> TargetCompiler::Impl::makeEmitter() {
   auto made = std::make_unique<Emitter>();
@@ -311,10 +345,8 @@ llvm::Expected<std::unique_ptr<TargetCompiler>> TargetCompiler::createNvptx(Stri
                                    "' is not one that LLVM's NVPTX back end knows, such as sm_80 or sm_90");
   llvm::TargetOptions options;
   setStrictArithmetic(options);
-  // The passes that the back end adds at other levels take longer than all the rest. ptxas does their work.
-  auto level = optLevel < 3 ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default;
   std::unique_ptr<llvm::TargetMachine> machine(
-      target->createTargetMachine(triple, chip, /*Features=*/"", options, std::nullopt, std::nullopt, level));
+      target->createTargetMachine(triple, chip, /*Features=*/"", options, std::nullopt, std::nullopt));
   return std::unique_ptr<TargetCompiler>(new TargetCompiler(std::make_unique<Impl>(std::move(machine), optLevel)));
 }
 
@@ -330,7 +362,6 @@ llvm::Expected<std::unique_ptr<TargetCompiler>> TargetCompiler::createHost(unsig
   if (!builder)
     return builder.takeError();
   setStrictArithmetic(builder->getOptions());
-  builder->setCodeGenOptLevel(optLevel == 0 ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
   // As LLJIT sets them for itself.
   builder->setRelocationModel(llvm::Reloc::PIC_);
   builder->setCodeModel(llvm::CodeModel::Small);
@@ -353,7 +384,7 @@ llvm::Expected<std::unique_ptr<llvm::Module>> TargetCompiler::translate(ModuleOp
     op = gpuModule;
   }
   if (impl->translated++ % modulesPerContext == 0) {
-    impl->emitter.reset();
+    impl->emitters.clear();
     impl->context = std::make_unique<llvm::LLVMContext>();
     impl->context->setDiagnosticHandlerCallBack(
         [](const llvm::DiagnosticInfo *info, void *errors) {
@@ -426,8 +457,10 @@ llvm::Expected<std::string> TargetCompiler::emit(llvm::Module &module) {
   // To make the passes takes a third of a millisecond. They are not kept once they have seen a shared variable:
   // NVPTXAsmPrinter remembers those of a function by its address, also when it is gone.
   const bool isKept = impl->isGpu() && !hasSharedVariables(module);
+  const llvm::CodeGenOptLevel level = impl->codeGenLevel(module);
+  impl->machine->setOptLevel(level);
   std::unique_ptr<Impl::Emitter> fresh;
-  std::unique_ptr<Impl::Emitter> &emitter = isKept ? impl->emitter : fresh;
+  std::unique_ptr<Impl::Emitter> &emitter = isKept ? impl->emitters[level] : fresh;
   if (!emitter) {
     auto made = impl->makeEmitter();
     if (!made)

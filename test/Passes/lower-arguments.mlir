@@ -6,15 +6,15 @@
 // In lane scope columns are read once; words of an instance stand at start + item * step. A word that nobody wants is not
 // loaded.
 // CHECK-LABEL: gpu.func @mk_opcode_set
-// CHECK-COUNT-4: memref.load
-// CHECK-NOT: memref.load
+// CHECK-COUNT-4: llvm.load
+// CHECK-NOT: llvm.load
 // CHECK: scf.for unsigned %[[ITEM:.*]] =
 // CHECK: arith.muli %[[ITEM]]
-// CHECK-COUNT-4: memref.load
-// CHECK-NOT: memref.load
+// CHECK-COUNT-4: llvm.load
+// CHECK-NOT: llvm.load
 // CHECK: memref.store
 // HOST-LABEL: func.func @mk_opcode_set
-// HOST-COUNT-4: memref.load
+// HOST-COUNT-4: llvm.load {{.*}} -> i32
 // HOST: scf.for
 mk.opcode @set code(64) scope(lane) (%m: memref<?xi32>, %unused: i32, %v: i32) {
   %c0 = arith.constant 0 : index
@@ -53,9 +53,9 @@ mk.opcode @set code(64) scope(lane) (%m: memref<?xi32>, %unused: i32, %v: i32) {
 // CHECK-NOT: gpu.barrier
 // CHECK: gpu.return
 // HOST-LABEL: func.func @mk_opcode_by_block
-// HOST-NOT: memref.load
+// HOST-NOT: llvm.load {{.*}} -> i32
 // HOST: scf.for
-// HOST-COUNT-7: memref.load
+// HOST-COUNT-7: llvm.load
 mk.opcode @by_block code(65) scope(block) (%m: memref<?xi32>, %v: i32) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index

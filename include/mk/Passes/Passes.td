@@ -242,7 +242,9 @@ def MkGpuToNvvmPass : Pass<"mk-gpu-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
   let description = [{
     Does at once, with the patterns of the upstream passes, what `arith-expand`, `convert-scf-to-cf`,
     `convert-gpu-to-nvvm` and `convert-math-to-llvm` do one after the other. Those make their patterns anew in each run,
-    which takes longer than the conversion of a small kernel; this pass keeps them.
+    which takes longer than the conversion of a small kernel; this pass keeps them. What most of a kernel is made of
+    (arithmetic, accesses of views, branches, loops) is rewritten before, in one walk: the patterns of a dialect conversion
+    take several times as long, and a kernel in lane scope often has nothing left for them.
 
     A function of `math` calls libdevice where that has it, and is an intrinsic of LLVM otherwise. The patterns that
     `convert-gpu-to-nvvm` has for operations on the threads of a whole warp or CTA (`gpu.all_reduce`, ...) are left out.
