@@ -38,6 +38,7 @@ struct mkResidentEngine {
 
 struct mkPublishResult {
   std::vector<SlotFault> faults;
+  uint64_t forgotten = 0;
 };
 
 /// 'windows' refers to 'list'.
@@ -262,8 +263,7 @@ mkError *mkResidentEngineAddResource(mkResidentEngine *engine, mkResourceReader 
                   // The slot's fault is all that is seen of it.
                   return tl::unexpected(Error{ErrorCode::NotFound, "the program's reader failed"});
                 };
-                *resource = engine->engine->addResource(read, size);
-                return {};
+                return store(engine->engine->addResource(read, size), resource);
               });
 }
 
@@ -306,7 +306,7 @@ mkError *mkResidentEngineWait(mkResidentEngine *engine, const mkPublishTicket *t
       return tl::unexpected(read.error());
     // Faults are handed out once, so that there has to be room for them before.
     auto made = std::make_unique<mkPublishResult>();
-    if (Expected<void> ended = store(engine->engine->wait(*read), &made->faults); !ended)
+    if (Expected<void> ended = store(engine->engine->wait(*read, &made->forgotten), &made->faults); !ended)
       return ended;
     *result = made.release();
     return {};
@@ -319,6 +319,12 @@ mkError *mkResidentEngineDrain(mkResidentEngine *engine) {
 mkError *mkPublishResultGetFaults(const mkPublishResult *result, const mkFault **faults, size_t *count) {
   return call(__func__, {{"result", result}, {"faults", faults}},
               [&] { return storeArray(result->faults, faults, count); });
+}
+mkError *mkPublishResultGetForgotten(const mkPublishResult *result, uint64_t *count) {
+  return call(__func__, {{"result", result}, {"count", count}}, [&]() -> Expected<void> {
+    *count = result->forgotten;
+    return {};
+  });
 }
 void mkPublishResultFree(mkPublishResult *result) { delete result; }
 

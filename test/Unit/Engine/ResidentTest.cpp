@@ -352,7 +352,7 @@ TEST_P(ResidentTest, ThePrelude) {
 TEST_P(ResidentTest, LoadsComeFromTheHost) {
   MK_OPEN();
   BufferHandle out = buffer(8);
-  uint32_t resource = engine->addResource(
+  uint32_t resource = *engine->addResource(
       [](uint64_t offset, std::span<std::byte> to) -> Expected<void> {
         for (size_t i = 0; i < to.size(); ++i)
           to[i] = std::byte(offset + i);
