@@ -181,7 +181,6 @@ mkError *mkResidentOptionsInit(mkResidentOptions *options, size_t structSize) {
 mkError *mkResidentEngineOpen(const char *source, const char *name, const mkResidentOptions *options,
                               mkResidentEngine **engine) {
   return call(__func__, {{"source", source}, {"engine", engine}}, [&]() -> Expected<void> {
-    *engine = nullptr;
     Expected<OpenResidentOptions> read = readResidentOptions(options);
     if (!read)
       return tl::unexpected(read.error());
@@ -300,7 +299,6 @@ mkError *mkResidentEnginePoll(mkResidentEngine *engine, const mkPublishTicket *t
 }
 mkError *mkResidentEngineWait(mkResidentEngine *engine, const mkPublishTicket *ticket, mkPublishResult **result) {
   return call(__func__, {{"engine", engine}, {"ticket", ticket}, {"result", result}}, [&]() -> Expected<void> {
-    *result = nullptr;
     Expected<PublishTicket> read = readTicket(*ticket);
     if (!read)
       return tl::unexpected(read.error());
@@ -372,7 +370,6 @@ mkError *mkResidentEngineGetTelemetry(mkResidentEngine *engine, mkResidentTeleme
 
 mkError *mkResidentEngineTakeWindows(const mkResidentEngine *engine, mkResidentWindows **windows) {
   return call(__func__, {{"engine", engine}, {"windows", windows}}, [&]() -> Expected<void> {
-    *windows = nullptr;
     *windows = new mkResidentWindows(*engine->engine);
     return {};
   });
