@@ -434,7 +434,7 @@ TEST_F(Resident, LoadsAreServedByTheHost) {
   EXPECT_TRUE(run({load(77, 1, x, 0, 8)}).empty());
 }
 
-/// A reader that waits until it is told to go on.
+/// A reader that waits until it is told to go on. Who opens it waits for its loads, too.
 class Gate {
 public:
   ResourceReader reader() {
@@ -514,6 +514,7 @@ TEST_F(Resident, ATenantIsMeasuredByItsOwnSlots) {
   EXPECT_EQ(engine->telemetry()->tenants[1].refused, 1u);
   EXPECT_EQ(engine->telemetry()->tenants[0].published, 0u);
   gate.open();
+  EXPECT_TRUE(engine->wait(*waiting)->empty());
   EXPECT_TRUE(run(mixed).empty());
 }
 
@@ -548,6 +549,7 @@ TEST_F(Resident, WhatGetsNoCreditIsInNobodysWay) {
   stop = true;
   other.join();
   gate.open();
+  EXPECT_TRUE(engine->wait(*waiting)->empty());
 }
 
 TEST_F(Resident, AFullRingOfFaultsIsKept) {
