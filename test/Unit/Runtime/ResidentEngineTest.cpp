@@ -74,8 +74,8 @@ ResidentOptions quiet() {
 
 TEST_F(Resident, AnswersSlots) {
   open(quiet());
-  BufferHandle x = buffer({0, 0, 0, 0});
-  EXPECT_TRUE(run({makeSlot(Fill, {x, 1, 2, 7}), makeSlot(Bump, {x, 0})}).empty());
+  BufferHandle x = buffer({0, 0, 0, 0}), y = buffer({0});
+  EXPECT_TRUE(run({makeSlot(Fill, {x, 1, 2, 7}), makeSlot(Bump, {y, 0})}).empty());
   EXPECT_EQ(read(x, 4), (std::vector<int32_t>{0, 7, 7, 0}));
   EXPECT_TRUE(run({makeSlot(Bump, {x, 1})}).empty());
   EXPECT_EQ(read(x, 4), (std::vector<int32_t>{1, 8, 8, 1}));
@@ -466,6 +466,7 @@ TEST_F(Resident, LoadsWaitUpToACapacity) {
   ASSERT_TRUE(all);
   // Nothing of a call is published that finds no room.
   load.tenant = 1;
+  load.args[abi::LoadBuffer] = buffer({0});
   Error later = refusal({makeSlot(Fill, {x, 0, 1, 7}), load}, {.wait = false});
   EXPECT_EQ(later.code, ErrorCode::Busy);
   EXPECT_EQ(later.message, "of the 1024 fences and loads that may wait at once there are too many already; publish "
@@ -487,12 +488,12 @@ TEST_F(Resident, LoadsTakeCredit) {
             "3 slots are more than the 2 that tenant 1 may have at once; publish fewer, or raise its quota");
   auto waiting = engine->publish(std::vector{load, load});
   ASSERT_TRUE(waiting);
-  EXPECT_EQ(refusal({makeSlot(Fill, {x, 0, 1, 1}, 1)}, {.wait = false}).message,
+  EXPECT_EQ(refusal({makeSlot(Fill, {x, 0, 0, 1}, 1)}, {.wait = false}).message,
             "tenant 1 has its quota of 2 slots waiting or running; publish later");
   EXPECT_EQ(engine->telemetry()->tenants[1].refused, 1u);
   gate.open();
   EXPECT_TRUE(engine->wait(*waiting)->empty());
-  EXPECT_TRUE(run({load, makeSlot(Fill, {x, 0, 1, 1}, 1)}, {.wait = false}).empty());
+  EXPECT_TRUE(run({load, makeSlot(Fill, {x, 0, 0, 1}, 1)}, {.wait = false}).empty());
   engine->drain();
   auto counts = engine->telemetry()->tenants[1];
   EXPECT_EQ(counts.published, 4u);
@@ -508,8 +509,8 @@ TEST_F(Resident, ATenantIsMeasuredByItsOwnSlots) {
   abi::Slot load = makeSlot(0xFFFD, {*engine->addResource(gate.reader(), 4), 0, x}, 1);
   auto waiting = engine->publish(std::vector{load, load});
   ASSERT_TRUE(waiting);
-  std::vector<abi::Slot> mixed(9, makeSlot(Fill, {x, 0, 1, 1}));
-  mixed.push_back(makeSlot(Fill, {x, 0, 1, 1}, 1));
+  std::vector<abi::Slot> mixed(9, makeSlot(Fill, {x, 0, 0, 1}));
+  mixed.push_back(makeSlot(Fill, {x, 0, 0, 1}, 1));
   EXPECT_EQ(refusal(mixed, {.wait = false}).code, ErrorCode::Busy);
   EXPECT_EQ(engine->telemetry()->tenants[1].refused, 1u);
   EXPECT_EQ(engine->telemetry()->tenants[0].published, 0u);
