@@ -307,8 +307,16 @@ Expected<void> WorkerProcess::start() {
     return spawned;
   Limits helloLimits{Clock::now() + helloLimit};
   auto hello = receive(helloLimits);
-  if (!hello)
-    return tl::unexpected(hello.error());
+  if (!hello) {
+    Error error = hello.error();
+    // What never said that it is a worker may be any program.
+    if (!answered && error.code != ErrorCode::Cancelled)
+      error.message =
+          program + " did not answer as mk-jit-worker does: " +
+          (error.code == ErrorCode::TimedOut ? "it said nothing for " + std::to_string(helloLimit.count()) + " seconds"
+                                             : error.message);
+    return tl::unexpected(std::move(error));
+  }
   if (hello->type != wire::Type::Hello || hello->payload != Compiler::buildId())
     return tl::unexpected(kill(ErrorCode::Unsupported, program + " is of another build than this program; install both "
                                                                  "together, or set MK_JIT_WORKER"));

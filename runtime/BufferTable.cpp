@@ -13,6 +13,11 @@
 namespace mk {
 
 Expected<uint64_t> bufferBytes(ElementType type, uint64_t count, uint32_t access) {
+  // A program may pass any number.
+  if (type > ElementType::Index)
+    return makeError(ErrorCode::InvalidArgument, "a buffer of element type " + std::to_string(uint32_t(type)) +
+                                                     " was asked for, but element types are 0 (i1) to " +
+                                                     std::to_string(uint32_t(ElementType::Index)) + " (index)");
   if (count == 0)
     return makeError(ErrorCode::InvalidArgument, "a buffer of 0 elements was asked for, ask for 1 or more");
   if (access > (abi::AccessReadWrite | abi::AccessTransient))

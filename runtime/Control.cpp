@@ -16,10 +16,10 @@ namespace mk {
 static constexpr uint32_t MaxCount = 1u << 20;
 
 Expected<void> Control::create(const EngineOptions &options) {
-  auto check = [](const char *what, uint64_t value, uint64_t most) -> Expected<void> {
+  auto check = [this](const char *what, uint64_t value, uint64_t most) -> Expected<void> {
     if (value <= most)
       return {};
-    return makeError(ErrorCode::InvalidArgument, std::string("EngineOptions::") + what + " is " +
+    return makeError(ErrorCode::InvalidArgument, std::string(optionsName) + "::" + what + " is " +
                                                      std::to_string(value) + ", but at most " + std::to_string(most) +
                                                      " are possible");
   };
@@ -57,8 +57,8 @@ Expected<uint64_t> Control::locate(uint64_t first, uint64_t count) const {
   if (first > controlWords || count > controlWords - first)
     return makeError(ErrorCode::InvalidArgument, std::to_string(count) + " words from word " + std::to_string(first) +
                                                      " on are not inside the control words, of which there are " +
-                                                     std::to_string(controlWords) +
-                                                     "; EngineOptions::observables says how many");
+                                                     std::to_string(controlWords) + "; " + optionsName +
+                                                     "::observables says how many");
   return control + first * sizeof(uint32_t);
 }
 

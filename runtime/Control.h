@@ -17,7 +17,9 @@ namespace mk {
 /// reads or writes it runs in the order of the batches.
 class Control {
 public:
-  Control(Device &device, BufferTable &buffers) : device(device), buffers(buffers) {}
+  /// 'optionsName' says in messages whose options they are.
+  Control(Device &device, BufferTable &buffers, const char *optionsName = "EngineOptions")
+      : device(device), buffers(buffers), optionsName(optionsName) {}
 
   /// Allocates and fills both. InvalidArgument for options beyond their range.
   Expected<void> create(const EngineOptions &options);
@@ -32,6 +34,7 @@ private:
 
   Device &device;
   BufferTable &buffers;
+  const char *const optionsName;
   /// Addresses, and sizes in words.
   uint64_t control = 0, controlWords = 0;
   uint64_t debug = 0, debugWords = 0;

@@ -19,7 +19,7 @@ Expected<uint64_t> DeviceMemory::allocate(uint64_t bytes, const char *what) {
       return makeError(ErrorCode::OutOfMemory, std::to_string(bytes) + " bytes for " + what +
                                                    " were asked for, but of the memory budget of " +
                                                    std::to_string(budget) + " bytes " + std::to_string(free) +
-                                                   " are free; release buffers or raise EngineOptions::memoryBudget");
+                                                   " are free; release buffers or raise " + options + "::memoryBudget");
   }
   return device.allocate(bytes);
 }

@@ -17,8 +17,9 @@ namespace mk {
 /// Hands out the memory of a device as far as a budget allows. Thread-safe.
 class DeviceMemory {
 public:
-  /// 'budget' in bytes, 0 for no bound.
-  DeviceMemory(Device &device, uint64_t budget) : device(device), budget(budget) {}
+  /// 'budget' in bytes, 0 for no bound. 'options' says in messages whose it is.
+  DeviceMemory(Device &device, uint64_t budget, const char *options = "EngineOptions")
+      : device(device), budget(budget), options(options) {}
 
   /// 'what' says in messages what the memory is for, e.g. "a buffer".
   Expected<uint64_t> allocate(uint64_t bytes, const char *what);
@@ -27,6 +28,7 @@ public:
 private:
   Device &device;
   const uint64_t budget;
+  const char *const options;
   /// Makes check and allocation one step.
   std::mutex mutex;
 };

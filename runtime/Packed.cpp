@@ -35,14 +35,17 @@ static tl::unexpected<Error> notPackable(uint32_t opcode, uint64_t place) {
                        ", but a packed slot holds opcodes of the ISA below 256 other than BATCH_FENCE (7)");
 }
 
+uint32_t packedCount(const abi::Slot &slot) { return packedByte(slot, 0); }
+uint32_t packedOpcode(const abi::Slot &slot, uint32_t operation) { return packedByte(slot, 2 + 2 * operation); }
+
 Expected<void> checkPacked(const IsaLayout &layout, const abi::Slot &slot) {
-  uint32_t ops = packedByte(slot, 0), total = packedByte(slot, 1);
+  uint32_t ops = packedCount(slot), total = packedByte(slot, 1);
   if (ops > abi::MaxPackedOps)
     return tooManyOps(ErrorCode::PackedCount, ops);
   if (total > abi::SlotArgWords - abi::packedMetadataWords(ops))
     return tooManyWords(ErrorCode::PackedMetadata, ops, total);
   for (uint32_t k = 0; k < ops; ++k) {
-    uint32_t opcode = packedByte(slot, 2 + 2 * k), offset = packedByte(slot, 3 + 2 * k);
+    uint32_t opcode = packedOpcode(slot, k), offset = packedByte(slot, 3 + 2 * k);
     uint32_t dense = layout.find(opcode);
     if (dense == IsaLayout::NoOpcode || !abi::isPackable(opcode))
       return notPackable(opcode, k);

@@ -17,6 +17,10 @@ namespace mk {
 /// the name of the slot.
 Expected<void> checkPacked(const IsaLayout &layout, const abi::Slot &slot);
 
+/// The operations of a packed slot that is well-formed.
+uint32_t packedCount(const abi::Slot &slot);
+uint32_t packedOpcode(const abi::Slot &slot, uint32_t operation);
+
 } // namespace mk
 
 #endif // MK_RUNTIME_PACKED_H

@@ -50,7 +50,7 @@ const char *stringifyPromotionState(PromotionState state) {
 namespace {
 struct FaultText {
   const char *name;
-  /// What stands before the detail.
+  /// What stands before the detail; null when there is none.
   const char *lead;
 };
 } // namespace
@@ -90,7 +90,7 @@ static FaultText faultText(uint32_t code) {
   case abi::FaultCode::TenantRight:
     return {"tenant_right", "on buffer or right"};
   case abi::FaultCode::IoError:
-    return {"io_error", ""};
+    return {"io_error", nullptr};
   case abi::FaultCode::IoHandle:
     return {"io_handle", "for resource"};
   case abi::FaultCode::FenceRange:
@@ -125,7 +125,8 @@ std::string describeFault(const SlotFault &fault) {
   FaultText text = faultText(fault.code);
   char code[16];
   snprintf(code, sizeof code, "0x%02x", fault.code);
-  return std::string(text.name) + " (" + code + ") " + text.lead + " " + std::to_string(fault.detail);
+  std::string what = std::string(text.name) + " (" + code + ")";
+  return text.lead ? what + " " + text.lead + " " + std::to_string(fault.detail) : what;
 }
 
 } // namespace mk

@@ -67,7 +67,8 @@ MK_FALLIBLE mkError *mkEngineOptionsInit(mkEngineOptions *options, size_t struct
 
 /// Opens an engine for an ISA, MLIR text that ends with NUL. 'name' stands for it in messages, and may be NULL. Options
 /// are read during the call alone; NULL means the defaults. Malformed with the messages of the parser or verifier and
-/// their lines; NotFound when there is no such device; InvalidArgument for options that are out of range.
+/// their lines; NotFound when there is no such device; InvalidArgument for an ISA without opcodes, and for options that
+/// are out of range.
 ///
 /// It may start processes that compile (mk-jit-worker). A program that uses CUDA itself calls it before that.
 MK_FALLIBLE mkError *mkEngineOpen(const char *source, const char *name, const mkEngineOptions *options,

@@ -43,7 +43,7 @@ enum {
 typedef struct mkTenantOptions {
   /// UINT32_MAX for all rights.
   mkTenantRights rights;
-  /// Slots that it may have waiting or running at once; UINT32_MAX for no bound.
+  /// Slots that it may have waiting or running at once, fences and loads among them; UINT32_MAX for no bound.
   uint32_t quota;
 } mkTenantOptions;
 
@@ -70,7 +70,8 @@ typedef struct mkResidentOptions {
   /// For tenants 0, 1, ...; a tenant that is not listed has all rights, and no bound.
   const mkTenantOptions *tenants;
   size_t tenantCount;
-  /// Faults that are kept for each ring until their tickets are waited for; the oldest give way.
+  /// Faults that are kept for each ring until their tickets are waited for; the oldest give way. At most 2^20; there
+  /// are never less than a ring has lines.
   uint32_t keptFaults;
   /// Kinds of windows with code of their own in one epoch, and kinds that are tracked.
   uint32_t maxRoutes;
@@ -170,20 +171,21 @@ typedef struct mkPublishTicket {
   uint32_t priority;
 } mkPublishTicket;
 
-/// What became of the slots of a ticket: all are done except those among the faults. A value, which outlives its
-/// engine.
+/// What became of the slots of a ticket: all are done except those among the faults, and those whose faults were
+/// forgotten. A value, which outlives its engine.
 typedef struct mkPublishResult mkPublishResult;
 
 /// Publishes slots and windows: all, or none; then the error names the slot. NULL options are the defaults. The errors
 /// of mkEngineSubmit(); besides, TenantRight for what its rights do not let a tenant publish, TenantOpcodeWindow for
 /// an opcode in the range of another tenant, Unsupported for opcodes that emit hits, Busy without room (or beyond a
-/// tenant's quota) when the call must not wait. More slots than a ring has lines are InvalidArgument.
+/// tenant's quota) when the call must not wait. InvalidArgument for what would never find room: more slots than a ring
+/// has lines, or than the quota of their tenant, or more fences and loads than may wait at once (1024).
 MK_FALLIBLE mkError *mkResidentEnginePublish(mkResidentEngine *engine, const mkSlot *slots, size_t slotCount,
                                              const mkPublishOptions *options, mkPublishTicket *ticket);
 /// True when all slots have ended.
 MK_FALLIBLE mkError *mkResidentEnginePoll(mkResidentEngine *engine, const mkPublishTicket *ticket, bool *done);
 /// Waits for all slots. Each fault is handed out once: who waits again gets none. DeviceFailed when the device was lost
-/// before they had ended.
+/// before they had ended, InvalidArgument for the ticket of another engine.
 MK_FALLIBLE mkError *mkResidentEngineWait(mkResidentEngine *engine, const mkPublishTicket *ticket,
                                           mkPublishResult **result);
 /// Waits until nothing that was published so far waits or runs.
@@ -191,6 +193,9 @@ MK_FALLIBLE mkError *mkResidentEngineDrain(mkResidentEngine *engine);
 
 /// Sorted by slot, its index in the call that published it; NULL and 0 for none. 'count' may be NULL.
 MK_FALLIBLE mkError *mkPublishResultGetFaults(const mkPublishResult *result, const mkFault **faults, size_t *count);
+/// How many faults of the ticket gave way to younger ones (keptFaults), at most. Unless it is 0, slots that are not
+/// among the faults may have faulted, too.
+MK_FALLIBLE mkError *mkPublishResultGetForgotten(const mkPublishResult *result, uint64_t *count);
 MK_API void mkPublishResultFree(mkPublishResult *result);
 
 //===----------------------------------------------------------------------===//

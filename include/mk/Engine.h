@@ -41,7 +41,8 @@ struct OpenOptions : EngineOptions, OpenTarget {};
 struct OpenResidentOptions : ResidentOptions, OpenTarget {};
 
 /// Opens an engine for the ISA in 'source' (MLIR text). 'name' stands for it in messages. Malformed with the parser's
-/// or verifier's messages and their lines; NotFound when the device does not exist.
+/// or verifier's messages and their lines; InvalidArgument for an ISA without opcodes, and for options out of range;
+/// NotFound when the device does not exist.
 Expected<std::unique_ptr<Engine>> openEngine(std::string_view source, std::string_view name,
                                              const OpenOptions &options = {});
 

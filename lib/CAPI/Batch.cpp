@@ -48,7 +48,6 @@ extern "C" {
 
 mkError *mkBatchCreate(const mkIsa *isa, mkBatch **batch) {
   return call(__func__, {{"isa", isa}, {"batch", batch}}, [&]() -> Expected<void> {
-    *batch = nullptr;
     *batch = new mkBatch(isa->shared_from_this());
     return {};
   });

@@ -67,6 +67,11 @@ mkError *outOfMemory();
 
 /// A pointer that a function cannot do without.
 struct Required {
+  /// Where a handle goes. It is NULL until there is one, whatever else is wrong with the call.
+  template <typename T> Required(const char *name, T **handle) : name(name), isThere(handle != nullptr) {
+    if (handle)
+      *handle = nullptr;
+  }
   Required(const char *name, const void *pointer) : name(name), isThere(pointer != nullptr) {}
   /// An array, which may be NULL when it is empty.
   Required(const char *name, const void *pointer, size_t count) : name(name), isThere(pointer || count == 0) {}
@@ -106,7 +111,6 @@ template <typename T, typename To> Expected<void> store(Expected<T> value, To *t
 /// Element 'index' of 'list', or an error that calls the elements 'what'.
 template <typename T>
 Expected<void> storeElement(const std::vector<T> &list, size_t index, const char *what, const T **to) {
-  *to = nullptr;
   if (index >= list.size())
     return makeError(ErrorCode::InvalidArgument, std::string("there is no ") + what + " " + std::to_string(index) +
                                                      ", there are " + std::to_string(list.size()) + ", counted from 0");

@@ -72,7 +72,6 @@ extern "C" {
 
 mkError *mkEngineOpen(const char *source, const char *name, const mkEngineOptions *options, mkEngine **engine) {
   return call(__func__, {{"source", source}, {"engine", engine}}, [&]() -> Expected<void> {
-    *engine = nullptr;
     Expected<OpenOptions> read = readEngineOptions(options);
     if (!read)
       return tl::unexpected(read.error());
@@ -81,7 +80,6 @@ mkError *mkEngineOpen(const char *source, const char *name, const mkEngineOption
 }
 mkError *mkEngineOpenFile(const char *path, const mkEngineOptions *options, mkEngine **engine) {
   return call(__func__, {{"path", path}, {"engine", engine}}, [&]() -> Expected<void> {
-    *engine = nullptr;
     Expected<OpenOptions> read = readEngineOptions(options);
     if (!read)
       return tl::unexpected(read.error());
@@ -166,7 +164,6 @@ mkError *mkEnginePoll(mkEngine *engine, mkTicket ticket, bool *done) {
 }
 mkError *mkEngineWait(mkEngine *engine, mkTicket ticket, mkResult **result) {
   return call(__func__, {{"engine", engine}, {"result", result}}, [&]() -> Expected<void> {
-    *result = nullptr;
     Expected<BatchResult> taken = engine->engine->wait(ticket);
     if (!taken)
       return tl::unexpected(taken.error());
@@ -187,7 +184,6 @@ mkError *mkEngineWaitForPromotions(mkEngine *engine) {
 }
 mkError *mkEngineTakeSnapshot(const mkEngine *engine, mkSnapshot **snapshot) {
   return call(__func__, {{"engine", engine}, {"snapshot", snapshot}}, [&]() -> Expected<void> {
-    *snapshot = nullptr;
     *snapshot = makeSnapshot(*engine->engine);
     return {};
   });

@@ -47,7 +47,6 @@ mkIsa::mkIsa(Isa given) : isa(std::move(given)) {
 
 template <typename T>
 static Expected<void> storeNamed(const std::vector<T> &list, const char *name, const char *what, const T **to) {
-  *to = nullptr;
   for (const T &element : list)
     if (std::strcmp(element.name, name) == 0) {
       *to = &element;

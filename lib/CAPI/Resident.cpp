@@ -38,6 +38,7 @@ struct mkResidentEngine {
 
 struct mkPublishResult {
   std::vector<SlotFault> faults;
+  uint64_t forgotten = 0;
 };
 
 /// 'windows' refers to 'list'.
@@ -180,7 +181,6 @@ mkError *mkResidentOptionsInit(mkResidentOptions *options, size_t structSize) {
 mkError *mkResidentEngineOpen(const char *source, const char *name, const mkResidentOptions *options,
                               mkResidentEngine **engine) {
   return call(__func__, {{"source", source}, {"engine", engine}}, [&]() -> Expected<void> {
-    *engine = nullptr;
     Expected<OpenResidentOptions> read = readResidentOptions(options);
     if (!read)
       return tl::unexpected(read.error());
@@ -262,8 +262,7 @@ mkError *mkResidentEngineAddResource(mkResidentEngine *engine, mkResourceReader 
                   // The slot's fault is all that is seen of it.
                   return tl::unexpected(Error{ErrorCode::NotFound, "the program's reader failed"});
                 };
-                *resource = engine->engine->addResource(read, size);
-                return {};
+                return store(engine->engine->addResource(read, size), resource);
               });
 }
 
@@ -300,13 +299,12 @@ mkError *mkResidentEnginePoll(mkResidentEngine *engine, const mkPublishTicket *t
 }
 mkError *mkResidentEngineWait(mkResidentEngine *engine, const mkPublishTicket *ticket, mkPublishResult **result) {
   return call(__func__, {{"engine", engine}, {"ticket", ticket}, {"result", result}}, [&]() -> Expected<void> {
-    *result = nullptr;
     Expected<PublishTicket> read = readTicket(*ticket);
     if (!read)
       return tl::unexpected(read.error());
     // Faults are handed out once, so that there has to be room for them before.
     auto made = std::make_unique<mkPublishResult>();
-    if (Expected<void> ended = store(engine->engine->wait(*read), &made->faults); !ended)
+    if (Expected<void> ended = store(engine->engine->wait(*read, &made->forgotten), &made->faults); !ended)
       return ended;
     *result = made.release();
     return {};
@@ -319,6 +317,12 @@ mkError *mkResidentEngineDrain(mkResidentEngine *engine) {
 mkError *mkPublishResultGetFaults(const mkPublishResult *result, const mkFault **faults, size_t *count) {
   return call(__func__, {{"result", result}, {"faults", faults}},
               [&] { return storeArray(result->faults, faults, count); });
+}
+mkError *mkPublishResultGetForgotten(const mkPublishResult *result, uint64_t *count) {
+  return call(__func__, {{"result", result}, {"count", count}}, [&]() -> Expected<void> {
+    *count = result->forgotten;
+    return {};
+  });
 }
 void mkPublishResultFree(mkPublishResult *result) { delete result; }
 
@@ -366,7 +370,6 @@ mkError *mkResidentEngineGetTelemetry(mkResidentEngine *engine, mkResidentTeleme
 
 mkError *mkResidentEngineTakeWindows(const mkResidentEngine *engine, mkResidentWindows **windows) {
   return call(__func__, {{"engine", engine}, {"windows", windows}}, [&]() -> Expected<void> {
-    *windows = nullptr;
     *windows = new mkResidentWindows(*engine->engine);
     return {};
   });

@@ -10,17 +10,19 @@
 
 namespace mk {
 
-static bool isFence(const abi::Slot &slot) { return slot.opcode == uint32_t(abi::Builtin::BatchFence); }
-
 HostTasks::~HostTasks() {
+  stop();
+  for (std::thread *thread : {&fenceThread, &loadThread})
+    if (thread->joinable())
+      thread->join();
+}
+
+void HostTasks::stop() {
   {
     std::lock_guard lock(mutex);
     closing = true;
   }
   wake.notify_all();
-  for (std::thread *thread : {&fenceThread, &loadThread})
-    if (thread->joinable())
-      thread->join();
 }
 
 uint32_t HostTasks::addResource(ResourceReader reader, uint64_t bytes) {
@@ -29,116 +31,114 @@ uint32_t HostTasks::addResource(ResourceReader reader, uint64_t bytes) {
   return uint32_t(resources.size());
 }
 
-std::optional<PublishTicket::Range> HostTasks::add(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
-                                                   const PublishTicket &before) {
-  std::lock_guard lock(mutex);
-  forget();
-  if (tasks.size() + slots.size() > Capacity)
-    return std::nullopt;
-  uint64_t begin = first + tasks.size();
-  for (size_t i = 0; i < slots.size(); ++i) {
-    Task &task = tasks.emplace_back();
-    task.slot = slots[i];
-    task.index = indexes[i];
-    task.before = before;
-    // A fence covers the loads before it, too.
-    task.before.tasks = {begin, begin + i};
-    if (isFence(slots[i]))
-      ++fences;
-    else
-      loads.push_back(begin + i);
-    std::thread &thread = isFence(slots[i]) ? fenceThread : loadThread;
-    if (!thread.joinable())
-      thread = isFence(slots[i]) ? std::thread([this] { serveFences(); }) : std::thread([this] { serveLoads(); });
-  }
-  wake.notify_all();
-  return PublishTicket::Range{begin, begin + slots.size()};
-}
+//===----------------------------------------------------------------------===//
+// Tasks and their faults
+//===----------------------------------------------------------------------===//
 
-bool HostTasks::haveEnded(const PublishTicket::Range &range) {
-  std::lock_guard lock(mutex);
-  for (uint64_t id = range.begin; id < range.end; ++id)
-    if (Task *task = find(id); task && !task->ended)
-      return false;
+bool HostTasks::makeReady(std::span<const HostTask> tasks) {
+  if (fences.size() + loads.size() + tasks.size() > Capacity)
+    return false;
+  for (const HostTask &task : tasks) {
+    std::thread &thread = task.isFence() ? fenceThread : loadThread;
+    if (!thread.joinable())
+      thread = task.isFence() ? std::thread([this] { serveFences(); }) : std::thread([this] { serveLoads(); });
+  }
   return true;
 }
 
-void HostTasks::takeFaults(const PublishTicket::Range &range, std::vector<SlotFault> &faults) {
-  std::lock_guard lock(mutex);
-  for (uint64_t id = range.begin; id < range.end; ++id)
-    if (Task *task = find(id); task && task->code) {
-      faults.push_back({task->index, task->code, task->detail});
-      task->code = 0;
-    }
-  forget();
-}
-
-/// With the mutex held. A task whose fault was not asked for goes when there are many behind it.
-void HostTasks::forget() {
-  while (!tasks.empty() && tasks.front().ended && (!tasks.front().code || tasks.size() > Capacity / 2)) {
-    tasks.pop_front();
-    ++first;
+PublishTicket::Range HostTasks::add(std::span<const HostTask> tasks) {
+  uint64_t begin = next;
+  for (const HostTask &task : tasks) {
+    Waiting &waiting = task.isFence() ? fences : loads;
+    HostTask &added = waiting.emplace_hint(waiting.end(), next, task)->second;
+    // A fence covers the loads before it, too.
+    added.before.tasks = {begin, next++};
   }
+  wake.notify_all();
+  return {begin, next};
 }
 
-void HostTasks::abandon() {
-  std::lock_guard lock(mutex);
-  for (Task &task : tasks)
-    task.ended = true;
-  loads.clear();
-  fences = 0;
+bool HostTasks::anyWaits(const PublishTicket::Range &tasks) const {
+  for (const Waiting *waiting : {&fences, &loads})
+    if (auto at = waiting->lower_bound(tasks.begin); at != waiting->end() && at->first < tasks.end)
+      return true;
+  return false;
 }
+
+bool HostTasks::haveEnded(const PublishTicket::Range &tasks) {
+  std::lock_guard lock(mutex);
+  return !anyWaits(tasks);
+}
+
+bool HostTasks::have(const PublishTicket::Range &tasks) {
+  std::lock_guard lock(mutex);
+  return tasks.begin >= first && tasks.begin <= tasks.end && tasks.end <= next;
+}
+
+void HostTasks::keepFault(uint64_t number, SlotFault fault) {
+  if (!fault.code)
+    return;
+  faults.emplace(number, fault);
+  if (faults.size() <= keptFaults)
+    return;
+  ++forgotten;
+  forgottenEnd = std::max(forgottenEnd, faults.begin()->first + 1);
+  faults.erase(faults.begin());
+}
+
+uint64_t HostTasks::takeFaults(const PublishTicket::Range &tasks, std::vector<SlotFault> &to) {
+  std::lock_guard lock(mutex);
+  auto begin = faults.lower_bound(tasks.begin), end = faults.lower_bound(tasks.end);
+  for (auto at = begin; at != end; ++at)
+    to.push_back(at->second);
+  faults.erase(begin, end);
+  return tasks.begin < forgottenEnd ? std::min(forgotten, tasks.end - tasks.begin) : 0;
+}
+
+uint64_t HostTasks::faultsForgotten() {
+  std::lock_guard lock(mutex);
+  return forgotten;
+}
+
+//===----------------------------------------------------------------------===//
+// Serving
+//===----------------------------------------------------------------------===//
 
 void HostTasks::serveFences() {
   std::unique_lock lock(mutex);
-  while (true) {
-    wake.wait(lock, [&] { return closing || fences != 0; });
-    if (closing)
-      return;
-    // In order of their numbers; the deque may grow while the lock is open, but nothing leaves that has not ended.
-    for (uint64_t id = first; id < first + tasks.size(); ++id) {
-      Task *task = find(id);
-      if (!task || task->ended || !isFence(task->slot))
+  uint32_t vain = 0;
+  while (!closing) {
+    bool looks = false, moves = false;
+    for (auto following = fences.begin(); following != fences.end();) {
+      auto at = following++;
+      HostTask &fence = at->second;
+      if (anyWaits(fence.before.tasks))
         continue;
-      PublishTicket waitsFor = task->published ? *task->published : task->before;
-      PublishTicket::Range earlier = task->published ? PublishTicket::Range() : task->before.tasks;
-      waitsFor.tasks = {};
-      bool ready = true;
-      for (uint64_t other = earlier.begin; other < earlier.end && ready; ++other)
-        if (Task *before = find(other))
-          ready = before->ended;
-      if (!ready)
-        continue;
-      bool wasPublished = task->published.has_value();
-      abi::Slot slot = task->slot;
-      // Nothing is left to be counted.
-      slot.args[0] = 0;
-      lock.unlock();
-      bool ended = engine.hasEnded(waitsFor);
-      std::optional<PublishTicket> published;
-      std::vector<SlotFault> faults;
-      if (ended && wasPublished)
-        faults = engine.takeFaults(waitsFor);
-      else if (ended)
-        published = engine.publishFence(slot);
-      lock.lock();
-      task = find(id);
-      if (!task || task->ended)
-        continue;
-      if (ended && wasPublished) {
-        task->ended = true;
-        --fences;
-        if (!faults.empty()) {
-          task->code = faults.front().code;
-          task->detail = faults.front().detail;
-        }
-      } else if (published) {
-        task->published = published;
+      looks = true;
+      if (!fence.published) {
+        if (engine.linesHaveEnded(fence.before))
+          fence.published = engine.publishFence(fence.slot);
+        moves |= fence.published.has_value();
+      } else if (PublishTicket line = *fence.published; engine.linesHaveEnded(line)) {
+        for (const SlotFault &fault : engine.takeFaults(*fence.published))
+          keepFault(at->first, {fence.index, fault.code, fault.detail});
+        fences.erase(at);
+        moves = true;
       }
     }
-    // There is nobody to wake us: slots end without a sound.
+    vain = moves ? 0 : vain + 1;
+    if (!looks) {
+      // Loads say when they have ended, and there is nothing else to wait for.
+      wake.wait(lock);
+      vain = 0;
+      continue;
+    }
+    // Slots end without a sound, usually soon.
     lock.unlock();
-    std::this_thread::yield();
+    if (vain < 2000)
+      std::this_thread::yield();
+    else
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
     lock.lock();
   }
 }
@@ -155,18 +155,27 @@ SlotFault HostTasks::load(const abi::Slot &slot) {
   }
   uint64_t offset = uint64_t(slot.args[abi::LoadOffsetHigh]) << 32 | slot.args[abi::LoadOffsetLow];
   uint64_t bytes = slot.args[abi::LoadBytes];
-  if (offset > resource->bytes || bytes > resource->bytes - offset)
-    return {0, uint32_t(abi::FaultCode::RangeOverflow), uint32_t(std::min<uint64_t>(offset + bytes, UINT32_MAX))};
+  if (offset > resource->bytes || bytes > resource->bytes - offset) {
+    // Where the range ends, as far as the word can say it: the sum may not fit 64 bits.
+    uint64_t most = UINT32_MAX, end = offset > most ? most : std::min(offset + bytes, most);
+    return {0, uint32_t(abi::FaultCode::RangeOverflow), uint32_t(end)};
+  }
   if (bytes == 0)
     bytes = resource->bytes - offset;
   // The destination before the source: reading may take long.
   if (SlotFault fault = engine.store(slot, std::span<const std::byte>(static_cast<std::byte *>(nullptr), bytes));
       fault.code)
     return fault;
-  std::vector<std::byte> contents(bytes);
-  if (Expected<void> read = resource->reader(offset, contents); !read)
-    return {0, uint32_t(abi::FaultCode::IoError), 0};
-  return engine.store(slot, contents);
+  const SlotFault failed{0, uint32_t(abi::FaultCode::IoError), 0};
+  // The reader is the program's, and what it throws would end the process here.
+  try {
+    std::vector<std::byte> contents(bytes);
+    if (!resource->reader(offset, contents))
+      return failed;
+    return engine.store(slot, contents);
+  } catch (...) {
+    return failed;
+  }
 }
 
 void HostTasks::serveLoads() {
@@ -175,23 +184,21 @@ void HostTasks::serveLoads() {
     wake.wait(lock, [&] { return closing || !loads.empty(); });
     if (closing)
       return;
-    uint64_t id = loads.front();
-    loads.pop_front();
-    Task *task = find(id);
-    if (!task || task->ended)
-      continue;
-    bool prefetch = task->slot.args[abi::LoadPrefetch] & 1;
+    auto at = loads.begin();
+    auto [number, task] = *at;
+    bool prefetch = task.slot.args[abi::LoadPrefetch] & 1;
+    // Nobody waits for it from now on.
     if (prefetch)
-      task->ended = true;
-    abi::Slot slot = task->slot;
+      loads.erase(at);
     lock.unlock();
-    SlotFault fault = load(slot);
+    SlotFault fault = load(task.slot);
     lock.lock();
-    if (task = find(id); task && !task->ended) {
-      task->code = fault.code;
-      task->detail = fault.detail;
-      task->ended = true;
+    engine.giveBack(task.slot.tenant);
+    if (!prefetch) {
+      keepFault(number, {task.index, fault.code, fault.detail});
+      loads.erase(at);
     }
+    wake.notify_all();
   }
 }
 

@@ -17,74 +17,99 @@
 #include "mk/Runtime/ResidentEngine.h"
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace mk {
 
+/// A slot that the host serves.
+struct HostTask {
+  abi::Slot slot{};
+  /// Index in what was published together.
+  uint32_t index = 0;
+  /// What was published before it, in the same call.
+  PublishTicket before{};
+  /// A fence that has been published.
+  std::optional<PublishTicket> published{};
+
+  bool isFence() const { return slot.opcode == uint32_t(abi::Builtin::BatchFence); }
+};
+
 /// Fences and loads in the order of their publication. Thread-safe.
 class HostTasks {
 public:
-  /// Tasks that may wait or be waited for at once.
+  /// Tasks that may wait at once.
   static constexpr size_t Capacity = 1024;
 
-  struct Task {
-    abi::Slot slot{};
-    /// Index in what was published together.
-    uint32_t index = 0;
-    /// What was published before it, in the same call.
-    PublishTicket before{};
-    /// A fence that has been published.
-    std::optional<PublishTicket> published{};
-    bool ended = false;
-    uint32_t code = 0, detail = 0;
-  };
   /// What tasks need of their engine. None of these waits.
   struct Engine {
-    /// The slots of a ticket have ended.
-    std::function<bool(const PublishTicket &)> hasEnded;
-    /// Takes the faults of a ticket that has ended.
+    /// Whether the lines of a ticket have ended; those that have are taken out of it. With the mutex held.
+    std::function<bool(PublishTicket &)> linesHaveEnded;
+    /// Takes the faults of the lines of a ticket, which have ended. With the mutex held.
     std::function<std::vector<SlotFault>(const PublishTicket &)> takeFaults;
-    /// Publishes a fence that waits for nothing; none when there is no room at the moment.
+    /// Publishes a fence that waits for nothing; none when there is no room at the moment. With the mutex held.
     std::function<std::optional<PublishTicket>(const abi::Slot &)> publishFence;
     /// Copies to a buffer on behalf of a tenant, or says with which fault the slot ends.
     std::function<SlotFault(const abi::Slot &slot, std::span<const std::byte> bytes)> store;
+    /// Gives the credit of a load back. With the mutex held.
+    std::function<void(uint32_t tenant)> giveBack;
   };
 
-  explicit HostTasks(Engine engine) : engine(std::move(engine)) {}
+  /// Numbers of tasks begin at 'first'.
+  HostTasks(Engine engine, uint32_t keptFaults, uint64_t first)
+      : engine(std::move(engine)), keptFaults(std::max<size_t>(keptFaults, Capacity)), first(first), next(first) {}
   ~HostTasks();
 
   uint32_t addResource(ResourceReader reader, uint64_t bytes);
 
-  /// Adds tasks; none when there is no room for them. 'before' is what they were published with.
-  std::optional<PublishTicket::Range> add(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
-                                          const PublishTicket &before);
+  /// Held while tasks are added, together with what they are published with. A ring's mutex is taken after it.
+  std::mutex mutex;
+
+  //===--- With the mutex held ---===//
+
+  /// Whether there is room for tasks. If so, threads run that serve them.
+  bool makeReady(std::span<const HostTask> tasks);
+  /// Adds tasks for which there is room.
+  PublishTicket::Range add(std::span<const HostTask> tasks);
+
+  //===--- From any thread ---===//
+
   bool haveEnded(const PublishTicket::Range &tasks);
-  /// Of tasks that have ended.
-  void takeFaults(const PublishTicket::Range &tasks, std::vector<SlotFault> &faults);
-  /// Ends all that waits, the device being lost.
-  void abandon();
+  /// True for what add() has returned, and for parts of it.
+  bool have(const PublishTicket::Range &tasks);
+  /// Of tasks that have ended. How many faults of theirs were forgotten before, at most.
+  uint64_t takeFaults(const PublishTicket::Range &tasks, std::vector<SlotFault> &faults);
+  uint64_t faultsForgotten();
+  /// Serves nothing any more, the device being lost: what waits does not end.
+  void stop();
 
 private:
   struct Resource {
     ResourceReader reader;
     uint64_t bytes;
   };
+  /// By number.
+  using Waiting = std::map<uint64_t, HostTask>;
+
   void serveFences();
   void serveLoads();
   SlotFault load(const abi::Slot &slot);
-  Task *find(uint64_t id) { return id < first || id >= first + tasks.size() ? nullptr : &tasks[id - first]; }
-  void forget();
+  bool anyWaits(const PublishTicket::Range &tasks) const;
+  void keepFault(uint64_t number, SlotFault fault);
 
   const Engine engine;
-  std::mutex mutex;
+  const size_t keptFaults;
   std::condition_variable wake;
-  /// Tasks from number 'first' on. Those that have ended and were waited for leave at the front.
-  std::deque<Task> tasks;
-  uint64_t first = 0;
-  /// Loads that wait.
-  std::deque<uint64_t> loads;
-  uint64_t fences = 0;
+  const uint64_t first;
+  /// The number of the next task.
+  uint64_t next;
+  /// Tasks that have not ended.
+  Waiting fences, loads;
+  /// Faults that were not asked for yet, by number; the oldest give way.
+  std::map<uint64_t, SlotFault> faults;
+  uint64_t forgotten = 0, forgottenEnd = 0;
   std::deque<Resource> resources;
   bool closing = false;
   std::thread fenceThread, loadThread;

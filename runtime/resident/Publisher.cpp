@@ -8,6 +8,7 @@
 
 #include "Publisher.h"
 #include "../Admission.h"
+#include "../Packed.h"
 
 namespace mk {
 
@@ -15,25 +16,28 @@ static std::string slotName(std::span<const uint32_t> indexes, size_t i) {
   return "slot " + std::to_string(indexes.empty() ? i : indexes[i]) + " ";
 }
 
-Expected<void> Publisher::checkTenant(const abi::Slot &slot, uint32_t dense, size_t index) const {
+/// Whether the tenant of 'slot' may run an opcode: that of the slot, or one that it packs.
+Expected<void> Publisher::checkTenant(const abi::Slot &slot, uint32_t opcode, size_t index) const {
   auto refuse = [&](ErrorCode code, const std::string &why) {
     return makeError(code, "slot " + std::to_string(index) + " of tenant " + std::to_string(slot.tenant) + " " + why);
+  };
+  auto refuseOpcode = [&](ErrorCode code, const std::string &why) {
+    return refuse(code, (opcode == slot.opcode ? "has opcode " : "packs opcode ") + std::to_string(opcode) + why);
   };
   uint32_t rights = tenants.rights(slot.tenant);
   if (!(rights & abi::RightExecute))
     return refuse(ErrorCode::TenantRight, "cannot run: the tenant has no right to execute (bit 0 of its rights)");
-  if (!abi::isSystemOpcode(slot.opcode) && !(rights & abi::RightUserOpcodes))
-    return refuse(ErrorCode::TenantRight, "has opcode " + std::to_string(slot.opcode) +
-                                              ", but the tenant may run built-in opcodes only (bit 5 of its rights)");
-  if (slot.opcode >= abi::TenantOpcodeBase && slot.opcode < 0x80000000u &&
-      (slot.opcode - abi::TenantOpcodeBase) >> abi::TenantOpcodeShift != slot.tenant)
-    return refuse(ErrorCode::TenantOpcodeWindow,
-                  "has opcode " + std::to_string(slot.opcode) + ", which belongs to tenant " +
-                      std::to_string((slot.opcode - abi::TenantOpcodeBase) >> abi::TenantOpcodeShift));
-  if (layout[dense].emits)
-    return refuse(ErrorCode::Unsupported, "has opcode " + std::to_string(slot.opcode) +
-                                              ", which emits hits; resident workers have no list for them, submit it "
-                                              "in a batch of mk::Engine");
+  if (!abi::isSystemOpcode(opcode) && !(rights & abi::RightUserOpcodes))
+    return refuseOpcode(ErrorCode::TenantRight, ", but the tenant may run built-in opcodes only (bit 5 of its rights)");
+  if (opcode >= abi::TenantOpcodeBase && opcode < 0x80000000u &&
+      (opcode - abi::TenantOpcodeBase) >> abi::TenantOpcodeShift != slot.tenant)
+    return refuseOpcode(ErrorCode::TenantOpcodeWindow,
+                        ", which belongs to tenant " +
+                            std::to_string((opcode - abi::TenantOpcodeBase) >> abi::TenantOpcodeShift));
+  // A packed slot emits what it packs.
+  if (const OpcodeLayout &op = layout[layout.find(opcode)]; op.emits && op.route != Route::Packed)
+    return refuseOpcode(ErrorCode::Unsupported, ", which emits hits; resident workers have no list for them, submit it "
+                                                "in a batch of mk::Engine");
   return {};
 }
 
@@ -61,10 +65,15 @@ Expected<void> Publisher::check(std::span<const abi::Slot> slots, std::span<cons
                                                    "; publish it in parts, or submit it in a batch of mk::Engine");
     lines[routeOf(opcodes.data(), i, length)] += length;
     for (size_t k = i; k < i + length; ++k) {
-      if (slots[k].tenant == lastTenant && slots[k].opcode == lastOpcode)
+      bool packed = layout[opcodes[k]].route == Route::Packed;
+      if (slots[k].tenant == lastTenant && slots[k].opcode == lastOpcode && !packed)
         continue;
-      if (Expected<void> allowed = checkTenant(slots[k], opcodes[k], indexes.empty() ? k : indexes[k]); !allowed)
+      size_t index = indexes.empty() ? k : indexes[k];
+      if (Expected<void> allowed = checkTenant(slots[k], slots[k].opcode, index); !allowed)
         return allowed;
+      for (uint32_t operation = 0; packed && operation < packedCount(slots[k]); ++operation)
+        if (Expected<void> allowed = checkTenant(slots[k], packedOpcode(slots[k], operation), index); !allowed)
+          return allowed;
       lastTenant = slots[k].tenant;
       lastOpcode = slots[k].opcode;
       if (length > 1 && slots[k].tenant != slots[i].tenant)
@@ -77,39 +86,51 @@ Expected<void> Publisher::check(std::span<const abi::Slot> slots, std::span<cons
   return {};
 }
 
-template <typename Run> static void forRuns(std::span<const abi::Slot> slots, Run run) {
-  for (size_t i = 0; i < slots.size();) {
-    size_t end = i + 1;
-    while (end < slots.size() && slots[end].tenant == slots[i].tenant)
-      ++end;
-    if (!run(slots[i].tenant, end - i))
-      return;
-    i = end;
+/// The credit that a publication takes: no more than a tenant may have at once.
+Expected<TenantSlots> Publisher::credit(std::span<const abi::Slot> slots, std::span<const HostTask> tasks) const {
+  TenantSlots counts{};
+  for (const abi::Slot &slot : slots)
+    ++counts[slot.tenant];
+  for (const HostTask &task : tasks)
+    ++counts[task.slot.tenant];
+  for (uint32_t tenant = 0; tenant < abi::MaxTenants; ++tenant)
+    if (uint32_t quota = tenants.quota(tenant); counts[tenant] > quota)
+      return makeError(ErrorCode::InvalidArgument, std::to_string(counts[tenant]) + " slots are more than the " +
+                                                       std::to_string(quota) + " that tenant " +
+                                                       std::to_string(tenant) +
+                                                       " may have at once; publish fewer, or raise its quota");
+  return counts;
+}
+
+/// The lines that the slots of a ring take from place 'at' on.
+uint64_t Publisher::linesFrom(uint64_t at, size_t route, std::span<const abi::Slot> slots,
+                              const uint16_t *opcodes) const {
+  uint64_t end = at;
+  for (size_t i = 0, length = 1; i < slots.size(); i += length) {
+    length = windowLength(slots[i]);
+    if (routeOf(opcodes, i, length) == route)
+      end += Ring::paddingFor(uint32_t(length), end) + length;
   }
+  return end - at;
 }
 
-bool Publisher::takeCredit(std::span<const abi::Slot> slots, uint32_t &blocked) {
-  size_t taken = 0;
-  bool all = true;
-  forRuns(slots, [&](uint32_t tenant, size_t count) {
-    if (!tenants.take(tenant, count)) {
-      blocked = tenant;
-      all = false;
-      return false;
-    }
-    taken += count;
-    return true;
-  });
-  if (!all)
-    giveCreditBack(slots.first(taken));
-  return all;
-}
-
-void Publisher::giveCreditBack(std::span<const abi::Slot> slots) {
-  forRuns(slots, [&](uint32_t tenant, size_t count) {
-    tenants.giveBack(tenant, count);
-    return true;
-  });
+/// Whether there can be room, wherever the rings stand.
+Expected<void> Publisher::checkFits(std::span<const abi::Slot> slots, const uint16_t *opcodes,
+                                    const uint64_t (&lines)[RingRoutes]) const {
+  for (size_t route = 0; route < RingRoutes; ++route) {
+    // A window leaves less lines unused before it than it has.
+    if (!lines[route] || 2 * lines[route] <= sets[route]->capacity())
+      continue;
+    uint64_t most = 0;
+    for (uint64_t at = 0; at < abi::RingUnit; ++at)
+      most = std::max(most, linesFrom(at, route, slots, opcodes));
+    if (most > sets[route]->capacity())
+      return makeError(ErrorCode::InvalidArgument, std::to_string(slots.size()) + " slots take up to " +
+                                                       std::to_string(most) + " lines of a ring of " +
+                                                       std::to_string(sets[route]->capacity()) +
+                                                       " (ResidentOptions::ringLines); publish them in several calls");
+  }
+  return {};
 }
 
 void Publisher::countHeat(std::span<const uint16_t> opcodes) {
@@ -129,7 +150,7 @@ std::optional<Publisher::Outcome> Publisher::publishAlike(std::span<const abi::S
   if (slots.empty())
     return std::nullopt;
   const abi::Slot &model = slots.front();
-  if (model.tenant >= abi::MaxTenants)
+  if (model.tenant >= abi::MaxTenants || slots.size() > tenants.quota(model.tenant))
     return std::nullopt;
   uint32_t rights = tenants.rights(model.tenant);
   constexpr uint32_t needed = abi::RightExecute | abi::RightUserOpcodes;
@@ -185,9 +206,9 @@ std::optional<Publisher::Outcome> Publisher::publishAlike(std::span<const abi::S
 }
 
 Expected<Publisher::Outcome> Publisher::publish(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
-                                                uint32_t priority, PublishTicket &ticket, uint32_t &blocked,
-                                                std::optional<uint32_t> forced) {
-  if (indexes.empty())
+                                                std::span<HostTask> tasks, uint32_t priority, PublishTicket &ticket,
+                                                uint32_t &blocked, std::optional<uint32_t> forced) {
+  if (indexes.empty() && tasks.empty() && !forced)
     if (std::optional<Outcome> outcome = publishAlike(slots, priority, ticket, blocked))
       return *outcome;
   // Kept for the next publication of this thread, so that nothing is allocated once it has grown.
@@ -195,8 +216,19 @@ Expected<Publisher::Outcome> Publisher::publish(std::span<const abi::Slot> slots
   uint64_t lines[RingRoutes] = {};
   if (Expected<void> good = check(slots, indexes, opcodes, lines); !good)
     return tl::unexpected(good.error());
+  if (Expected<void> good = checkFits(slots, opcodes.data(), lines); !good)
+    return tl::unexpected(good.error());
+  TenantSlots credits{};
+  if (!forced) {
+    Expected<TenantSlots> counted = credit(slots, tasks);
+    if (!counted)
+      return tl::unexpected(counted.error());
+    credits = *counted;
+  }
+  // What is found here must not make a call too long for its ring.
   thread_local std::vector<abi::Slot> marked;
-  if (finders && !forced && lines[size_t(Route::Block)] > 1) {
+  if (uint64_t blocks = lines[size_t(Route::Block)];
+      finders && !forced && blocks > 1 && 2 * blocks <= sets[size_t(Route::Block)]->capacity()) {
     marked.assign(slots.begin(), slots.end());
     finders->mark(marked, opcodes.data());
     slots = marked;
@@ -208,37 +240,28 @@ Expected<Publisher::Outcome> Publisher::publish(std::span<const abi::Slot> slots
       continue;
     Ring &ring = (*sets[route])[priority];
     locks[route] = std::unique_lock(ring.mutex);
-    // A window leaves less than a tile unused before it; how often, only the writing shows.
-    uint64_t needed = lines[route];
-    uint64_t at = ring.next();
-    for (size_t i = 0, length = 1; i < slots.size(); i += length) {
-      length = windowLength(slots[i]);
-      if (routeOf(opcodes.data(), i, length) != route)
-        continue;
-      uint32_t padding = ring.paddingFor(uint32_t(length), at);
-      needed += padding;
-      at += padding + length;
-    }
-    if (needed > ring.capacity())
-      return makeError(ErrorCode::InvalidArgument, std::to_string(slots.size()) + " slots take " +
-                                                       std::to_string(needed) + " lines of a ring of " +
-                                                       std::to_string(ring.capacity()) +
-                                                       " (ResidentOptions::ringLines); publish them in several calls");
-    if (!ring.hasRoom(needed))
+    if (!ring.hasRoom(linesFrom(ring.next(), route, slots, opcodes.data())))
       return Outcome::NoRoom;
   }
-  if (!takeCredit(slots, blocked))
-    return Outcome::NoQuota;
+  if (!forced)
+    if (std::optional<uint32_t> tenant = tenants.take(credits)) {
+      blocked = *tenant;
+      return Outcome::NoQuota;
+    }
 
   for (size_t route = 0; route < RingRoutes; ++route)
     if (lines[route])
-      ticket.lines[route].begin = (*sets[route])[priority].next();
+      ticket.lines[route].begin = ticket.lines[route].end = (*sets[route])[priority].next();
+  auto nextTask = tasks.begin();
   for (size_t i = 0, length = 1; i < slots.size(); i += length) {
     length = windowLength(slots[i]);
-    Ring &ring = (*sets[routeOf(opcodes.data(), i, length)])[priority];
+    for (; nextTask != tasks.end() && nextTask->index < indexes[i]; ++nextTask)
+      nextTask->before = ticket;
+    size_t route = routeOf(opcodes.data(), i, length);
+    Ring &ring = (*sets[route])[priority];
     uint32_t code = 0;
     if (length > 1) {
-      if (uint32_t padding = ring.paddingFor(uint32_t(length), ring.next()))
+      if (uint32_t padding = Ring::paddingFor(uint32_t(length), ring.next()))
         ring.pad(padding);
       if (forced)
         code = *forced;
@@ -246,16 +269,31 @@ Expected<Publisher::Outcome> Publisher::publish(std::span<const abi::Slot> slots
         code = observer->observe(slots.subspan(i, length), opcodes.data() + i);
     }
     for (size_t k = i; k < i + length; ++k)
-      ring.write(slots[k], metaOf(slots[k], k == i ? code : 0), uint32_t(indexes.empty() ? k : indexes[k]));
+      ring.write(slots[k], metaOf(slots[k], k == i ? code : 0), uint32_t(indexes.empty() ? k : indexes[k]),
+                 forced ? abi::MaxTenants : slots[k].tenant);
+    ticket.lines[route].end = ring.next();
   }
+  for (; nextTask != tasks.end(); ++nextTask)
+    nextTask->before = ticket;
   for (size_t route = 0; route < RingRoutes; ++route)
-    if (lines[route]) {
-      Ring &ring = (*sets[route])[priority];
-      ticket.lines[route].end = ring.next();
-      ring.ring();
-    }
+    if (lines[route])
+      (*sets[route])[priority].ring();
   countHeat(opcodes);
   return Outcome::Published;
+}
+
+bool Publisher::publishFence(const abi::Slot &fence, PublishTicket &ticket) {
+  Ring &ring = (*sets[size_t(Route::Lane)])[ticket.priority];
+  std::lock_guard lock(ring.mutex);
+  if (!ring.hasRoom(1))
+    return false;
+  PublishTicket::Range &line = ticket.lines[size_t(Route::Lane)];
+  line.begin = ring.next();
+  ring.writeAlone(std::span(&fence, 1), 0);
+  line.end = ring.next();
+  ring.ring();
+  heat[layout.find(fence.opcode)].fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
 void Publisher::reclaim() {

@@ -11,6 +11,7 @@
 
 #include "../IsaLayout.h"
 #include "Finders.h"
+#include "HostTasks.h"
 #include "Tenants.h"
 #include <optional>
 
@@ -40,12 +41,23 @@ public:
   void attach(size_t route, RingSet *set) { sets[route] = set; }
   void observeWindows(WindowObserver *newObserver) { observer = newObserver; }
 
-  enum class Outcome { Published, NoRoom, NoQuota };
-  /// 'indexes' names the slots in faults; empty when they are 0, 1, 2, ... NoRoom when a ring has none, NoQuota when a
-  /// tenant has no credit: 'blocked' says which. The ticket's ranges are filled in. 'forced' is the route of all
-  /// windows, which are not observed then.
-  Expected<Outcome> publish(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes, uint32_t priority,
-                            PublishTicket &ticket, uint32_t &blocked, std::optional<uint32_t> forced = std::nullopt);
+  /// NoTaskRoom is for who adds the tasks.
+  enum class Outcome { Published, NoRoom, NoQuota, NoTaskRoom };
+  /// 'indexes' names the slots in faults; empty when they are 0, 1, 2, ... 'tasks' stand between the slots: they take
+  /// credit with them, and learn what is before them. NoRoom when a ring has none, NoQuota when a tenant has no credit:
+  /// 'blocked' says which. The ticket's ranges are filled in.
+  Expected<Outcome> publish(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
+                            std::span<HostTask> tasks, uint32_t priority, PublishTicket &ticket, uint32_t &blocked) {
+    return publish(slots, indexes, tasks, priority, ticket, blocked, std::nullopt);
+  }
+  /// Publishes a window for the engine itself, which costs no credit. It runs on 'route', and is not observed.
+  Expected<Outcome> publishOn(uint32_t route, std::span<const abi::Slot> window, uint32_t priority,
+                              PublishTicket &ticket) {
+    uint32_t blocked = 0;
+    return publish(window, {}, {}, priority, ticket, blocked, route);
+  }
+  /// Publishes a fence, whose right and credit were looked at when it came. False when there is no room.
+  bool publishFence(const abi::Slot &fence, PublishTicket &ticket);
 
   /// Notices what has ended, so that its credit is given back.
   void reclaim();
@@ -55,13 +67,18 @@ public:
   uint64_t executions(uint32_t dense) const { return heat[dense].load(std::memory_order_relaxed); }
 
 private:
+  Expected<Outcome> publish(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
+                            std::span<HostTask> tasks, uint32_t priority, PublishTicket &ticket, uint32_t &blocked,
+                            std::optional<uint32_t> forced);
   std::optional<Outcome> publishAlike(std::span<const abi::Slot> slots, uint32_t priority, PublishTicket &ticket,
                                       uint32_t &blocked);
-  Expected<void> checkTenant(const abi::Slot &slot, uint32_t dense, size_t index) const;
+  Expected<void> checkTenant(const abi::Slot &slot, uint32_t opcode, size_t index) const;
   Expected<void> check(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
                        std::vector<uint16_t> &opcodes, uint64_t (&lines)[RingRoutes]) const;
-  bool takeCredit(std::span<const abi::Slot> slots, uint32_t &blocked);
-  void giveCreditBack(std::span<const abi::Slot> slots);
+  Expected<TenantSlots> credit(std::span<const abi::Slot> slots, std::span<const HostTask> tasks) const;
+  Expected<void> checkFits(std::span<const abi::Slot> slots, const uint16_t *opcodes,
+                           const uint64_t (&lines)[RingRoutes]) const;
+  uint64_t linesFrom(uint64_t at, size_t route, std::span<const abi::Slot> slots, const uint16_t *opcodes) const;
   size_t routeOf(const uint16_t *opcodes, size_t first, size_t length) const;
   void countHeat(std::span<const uint16_t> opcodes);
 

@@ -8,7 +8,6 @@
 
 #include "mk/Runtime/ResidentEngine.h"
 #include "../Control.h"
-#include "HostTasks.h"
 #include "RouteCheck.h"
 #include "Routes.h"
 #include <bit>
@@ -45,6 +44,12 @@ private:
   uint32_t turns = 0;
 };
 
+/// Where the positions and numbers in an engine's tickets begin: those of other engines are elsewhere.
+static uint64_t firstPosition() {
+  static std::atomic<uint64_t> engines = 0;
+  return engines.fetch_add(1, std::memory_order_relaxed) << 48;
+}
+
 //===----------------------------------------------------------------------===//
 // ResidentEngine::Impl
 //===----------------------------------------------------------------------===//
@@ -54,13 +59,19 @@ public:
   Impl(std::unique_ptr<Device> ownedDevice, std::unique_ptr<CodeProvider> ownedCode, IsaLayout ownedLayout,
        const ResidentOptions &givenOptions)
       : options(givenOptions), device(std::move(ownedDevice)), code(std::move(ownedCode)),
-        layout(std::move(ownedLayout)), memory(*device, options.memoryBudget), buffers(*device, memory),
-        control(*device, buffers), tenants(options.tenants), publisher(layout, tenants, options.findWindows),
-        routes(code->isa(), layout, buffers, options),
-        tasks({[this](const PublishTicket &ticket) { return hasEnded(ticket); },
-               [this](const PublishTicket &ticket) { return takeFaults(ticket); },
+        layout(std::move(ownedLayout)), memory(*device, options.memoryBudget, "ResidentOptions"),
+        buffers(*device, memory), control(*device, buffers, "ResidentOptions"), tenants(options.tenants),
+        publisher(layout, tenants, options.findWindows), routes(code->isa(), layout, buffers, options),
+        tasks({[this](PublishTicket &ticket) { return linesHaveEnded(ticket); },
+               [this](const PublishTicket &ticket) {
+                 std::vector<SlotFault> faults;
+                 takeLineFaults(ticket, faults);
+                 return faults;
+               },
                [this](const abi::Slot &slot) { return publishFence(slot); },
-               [this](const abi::Slot &slot, std::span<const std::byte> bytes) { return store(slot, bytes); }}) {}
+               [this](const abi::Slot &slot, std::span<const std::byte> bytes) { return store(slot, bytes); },
+               [this](uint32_t tenant) { tenants.giveBack(tenant, 1); }},
+              options.keptFaults, first) {}
 
   ~Impl() {
     {
@@ -113,14 +124,8 @@ public:
   }
 
   Expected<PublishTicket> publish(std::span<const abi::Slot> slots, const PublishOptions &publishOptions);
-  bool hasEnded(const PublishTicket &ticket);
-  std::vector<SlotFault> takeFaults(const PublishTicket &ticket);
-  Expected<bool> poll(const PublishTicket &ticket) {
-    if (std::optional<Error> error = lostError(); error && !hasEnded(ticket))
-      return tl::unexpected(*error);
-    return hasEnded(ticket);
-  }
-  Expected<std::vector<SlotFault>> wait(const PublishTicket &ticket);
+  Expected<bool> poll(const PublishTicket &ticket);
+  Expected<std::vector<SlotFault>> wait(const PublishTicket &ticket, uint64_t *forgotten);
   Expected<void> drain();
 
   Expected<EpochSwap> swap();
@@ -146,6 +151,7 @@ public:
   }
 
   const ResidentOptions options;
+  const uint64_t first = firstPosition();
   const std::unique_ptr<Device> device;
   const std::unique_ptr<CodeProvider> code;
   const IsaLayout layout;
@@ -165,7 +171,16 @@ private:
     return buffers.sync();
   }
   void loseDevice(const Error &error);
-  std::optional<PublishTicket> publishFence(const abi::Slot &slot);
+  Expected<Publisher::Outcome> tryPublish(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
+                                          std::span<HostTask> hostTasks, PublishTicket &ticket, uint32_t &blocked);
+  tl::unexpected<Error> refuse(Publisher::Outcome outcome, std::span<const abi::Slot> slots, uint32_t priority,
+                               uint32_t tenant);
+  Expected<void> checkTicket(const PublishTicket &ticket);
+  /// Takes the lines that have ended out of 'ticket'. True when none is left.
+  bool linesHaveEnded(PublishTicket &ticket);
+  bool hasEnded(PublishTicket &ticket);
+  uint64_t takeLineFaults(const PublishTicket &ticket, std::vector<SlotFault> &faults);
+  std::optional<PublishTicket> publishFence(abi::Slot slot);
   SlotFault store(const abi::Slot &slot, std::span<const std::byte> bytes);
 
   CompileRequest requestFor(size_t route) const;
@@ -266,7 +281,8 @@ Expected<void> ResidentEngine::Impl::start() {
       needed |= layout[dense].route == Route(route) || (route == 0 && layout[dense].route == Route::Fence);
     if (!needed)
       continue;
-    Expected<std::unique_ptr<RingSet>> set = RingSet::create(*device, log2, options.keptFaults, tenants.counters);
+    Expected<std::unique_ptr<RingSet>> set =
+        RingSet::create(*device, log2, options.keptFaults, tenants.counters, first);
     if (!set)
       return tl::unexpected(set.error());
     sets[route] = std::move(*set);
@@ -423,7 +439,7 @@ void ResidentEngine::Impl::loseDevice(const Error &error) {
     lostReason = error;
     lost.store(true, std::memory_order_release);
   }
-  tasks.abandon();
+  tasks.stop();
 }
 
 //===----------------------------------------------------------------------===//
@@ -447,13 +463,13 @@ Expected<PublishTicket> ResidentEngine::Impl::publish(std::span<const abi::Slot>
   // What the host serves is taken out; the rest keeps its numbers.
   std::span<const abi::Slot> rest = slots;
   std::span<const uint32_t> indexes;
-  thread_local std::vector<abi::Slot> restSlots, taskSlots;
-  thread_local std::vector<uint32_t> restIndexes, taskIndexes;
-  taskSlots.clear();
+  thread_local std::vector<abi::Slot> restSlots;
+  thread_local std::vector<uint32_t> restIndexes;
+  thread_local std::vector<HostTask> hostTasks;
+  hostTasks.clear();
   if (std::any_of(slots.begin(), slots.end(), isTask)) {
     restSlots.clear();
     restIndexes.clear();
-    taskIndexes.clear();
     for (uint32_t i = 0; i < slots.size(); ++i) {
       const abi::Slot &slot = slots[i];
       if (!isTask(slot)) {
@@ -483,75 +499,86 @@ Expected<PublishTicket> ResidentEngine::Impl::publish(std::span<const abi::Slot>
             ErrorCode::TenantRight,
             std::string("is ") + name + ", but its tenant " + std::to_string(slot.tenant) + " lacks " +
                 (fence ? "the right to execute (bit 0)" : "the right to execute or that to load (bits 0 and 2)"));
-      taskSlots.push_back(slot);
-      taskIndexes.push_back(i);
+      hostTasks.push_back({slot, i});
     }
     rest = restSlots;
     indexes = restIndexes;
   }
 
+  if (hostTasks.size() > HostTasks::Capacity)
+    return makeError(ErrorCode::InvalidArgument,
+                     std::to_string(hostTasks.size()) + " fences and loads are more than the " +
+                         std::to_string(HostTasks::Capacity) + " that may wait at once; publish them in several calls");
+
   Backoff backoff;
-  while (true) {
+  for (bool reclaimed = false;;) {
     if (std::optional<Error> error = lostError())
       return tl::unexpected(*error);
     uint32_t tenant = 0;
-    Expected<Publisher::Outcome> outcome = publisher.publish(rest, indexes, publishOptions.priority, ticket, tenant);
+    Expected<Publisher::Outcome> outcome = tryPublish(rest, indexes, hostTasks, ticket, tenant);
     if (!outcome)
       return tl::unexpected(outcome.error());
     if (*outcome == Publisher::Outcome::Published)
       break;
-    bool quota = *outcome == Publisher::Outcome::NoQuota;
-    if (quota) {
-      if (rest.size() > tenants.quota(tenant))
-        return makeError(ErrorCode::InvalidArgument, std::to_string(rest.size()) + " slots are more than the " +
-                                                         std::to_string(tenants.quota(tenant)) + " that tenant " +
-                                                         std::to_string(tenant) +
-                                                         " may have at once; publish fewer, or raise its quota");
+    // What has ended may not have been noticed yet.
+    if (*outcome == Publisher::Outcome::NoQuota && !reclaimed) {
       publisher.reclaim();
+      reclaimed = true;
+      continue;
     }
-    if (!publishOptions.wait) {
-      if (quota)
-        tenants.countRefusal(tenant, rest.size());
-      return quota ? makeError(ErrorCode::Busy, "tenant " + std::to_string(tenant) + " has its quota of " +
-                                                    std::to_string(tenants.quota(tenant)) +
-                                                    " slots waiting or running; publish later")
-                   : makeError(ErrorCode::Busy, "the ring of priority " + std::to_string(publishOptions.priority) +
-                                                    " has no room for " + std::to_string(rest.size()) +
-                                                    " slots; publish later, or with PublishOptions::wait");
-    }
+    if (!publishOptions.wait)
+      return refuse(*outcome, slots, publishOptions.priority, tenant);
+    reclaimed = false;
     backoff.pause();
   }
   device->wakeServing();
-
-  // The slots are published, so from here on the tasks have to be, too: there is room sooner or later.
-  while (!taskSlots.empty()) {
-    if (std::optional<PublishTicket::Range> added = tasks.add(taskSlots, taskIndexes, ticket)) {
-      ticket.tasks = *added;
-      break;
-    }
-    if (std::optional<Error> error = lostError())
-      return tl::unexpected(*error);
-    backoff.pause();
-  }
   return ticket;
 }
 
-std::optional<PublishTicket> ResidentEngine::Impl::publishFence(const abi::Slot &slot) {
+/// Publishes all at once, or nothing.
+Expected<Publisher::Outcome> ResidentEngine::Impl::tryPublish(std::span<const abi::Slot> slots,
+                                                              std::span<const uint32_t> indexes,
+                                                              std::span<HostTask> hostTasks, PublishTicket &ticket,
+                                                              uint32_t &blocked) {
+  if (hostTasks.empty())
+    return publisher.publish(slots, indexes, {}, ticket.priority, ticket, blocked);
+  std::lock_guard lock(tasks.mutex);
+  if (!tasks.makeReady(hostTasks))
+    return Publisher::Outcome::NoTaskRoom;
+  Expected<Publisher::Outcome> outcome = publisher.publish(slots, indexes, hostTasks, ticket.priority, ticket, blocked);
+  if (outcome && *outcome == Publisher::Outcome::Published)
+    ticket.tasks = tasks.add(hostTasks);
+  return outcome;
+}
+
+/// The error of a call that must not wait.
+tl::unexpected<Error> ResidentEngine::Impl::refuse(Publisher::Outcome outcome, std::span<const abi::Slot> slots,
+                                                   uint32_t priority, uint32_t tenant) {
+  if (outcome == Publisher::Outcome::NoRoom)
+    return makeError(ErrorCode::Busy, "the ring of priority " + std::to_string(priority) + " has no room for " +
+                                          std::to_string(slots.size()) +
+                                          " slots; publish later, or with PublishOptions::wait");
+  if (outcome == Publisher::Outcome::NoTaskRoom)
+    return makeError(ErrorCode::Busy, "of the " + std::to_string(HostTasks::Capacity) +
+                                          " fences and loads that may wait at once there are too many already; "
+                                          "publish later, or with PublishOptions::wait");
+  tenants.countRefusal(
+      tenant, std::count_if(slots.begin(), slots.end(), [&](const abi::Slot &slot) { return slot.tenant == tenant; }));
+  return makeError(ErrorCode::Busy, "tenant " + std::to_string(tenant) + " has its quota of " +
+                                        std::to_string(tenants.quota(tenant)) +
+                                        " slots waiting or running; publish later");
+}
+
+std::optional<PublishTicket> ResidentEngine::Impl::publishFence(abi::Slot slot) {
+  // Critical: whoever waits for the fence waits for it alone.
   PublishTicket ticket;
   ticket.slots = 1;
-  uint32_t tenant = 0;
-  // Critical: whoever waits for the fence waits for it alone.
-  Expected<Publisher::Outcome> outcome = publisher.publish(std::span(&slot, 1), {}, 0, ticket, tenant);
-  if (outcome && *outcome == Publisher::Outcome::Published) {
-    device->wakeServing();
-    return ticket;
-  }
-  // Its tenant has lost its rights meanwhile: nothing runs, and the fence has ended.
-  if (!outcome)
-    return PublishTicket();
-  if (*outcome == Publisher::Outcome::NoQuota)
-    publisher.reclaim();
-  return std::nullopt;
+  // Nothing is left to be counted.
+  slot.args[0] = 0;
+  if (!publisher.publishFence(slot, ticket))
+    return std::nullopt;
+  device->wakeServing();
+  return ticket;
 }
 
 SlotFault ResidentEngine::Impl::store(const abi::Slot &slot, std::span<const std::byte> bytes) {
@@ -580,48 +607,81 @@ SlotFault ResidentEngine::Impl::store(const abi::Slot &slot, std::span<const std
   return {};
 }
 
-bool ResidentEngine::Impl::hasEnded(const PublishTicket &ticket) {
-  for (size_t route = 0; route < RingRoutes; ++route) {
-    uint64_t begin = ticket.lines[route].begin;
-    if (begin != ticket.lines[route].end && !(*sets[route])[ticket.priority].hasEnded(begin, ticket.lines[route].end))
-      return false;
-  }
-  return ticket.tasks.begin == ticket.tasks.end || tasks.haveEnded(ticket.tasks);
+//===----------------------------------------------------------------------===//
+// Tickets
+//===----------------------------------------------------------------------===//
+
+Expected<void> ResidentEngine::Impl::checkTicket(const PublishTicket &ticket) {
+  bool good = ticket.priority < abi::PriorityLevels;
+  for (size_t route = 0; route < RingRoutes; ++route)
+    if (const PublishTicket::Range &lines = ticket.lines[route]; good && lines.begin != lines.end)
+      good = sets[route] && (*sets[route])[ticket.priority].has(lines.begin, lines.end);
+  if (good && ticket.tasks.begin != ticket.tasks.end)
+    good = tasks.have(ticket.tasks);
+  if (good)
+    return {};
+  return makeError(ErrorCode::InvalidArgument,
+                   "the ticket is none of this engine's; pass one as publish() of the same engine returned it");
 }
 
-std::vector<SlotFault> ResidentEngine::Impl::takeFaults(const PublishTicket &ticket) {
-  std::vector<SlotFault> faults;
+bool ResidentEngine::Impl::linesHaveEnded(PublishTicket &ticket) {
+  for (size_t route = 0; route < RingRoutes; ++route)
+    if (PublishTicket::Range &lines = ticket.lines[route];
+        lines.begin != lines.end && !(*sets[route])[ticket.priority].hasEnded(lines.begin, lines.end))
+      return false;
+  return true;
+}
+
+bool ResidentEngine::Impl::hasEnded(PublishTicket &ticket) {
+  return linesHaveEnded(ticket) && (ticket.tasks.begin == ticket.tasks.end || tasks.haveEnded(ticket.tasks));
+}
+
+/// How many were forgotten before, at most.
+uint64_t ResidentEngine::Impl::takeLineFaults(const PublishTicket &ticket, std::vector<SlotFault> &faults) {
+  uint64_t forgotten = 0;
   for (size_t route = 0; route < RingRoutes; ++route) {
     const PublishTicket::Range &lines = ticket.lines[route];
     if (lines.begin == lines.end)
       continue;
     Ring &ring = (*sets[route])[ticket.priority];
     std::lock_guard lock(ring.mutex);
-    ring.takeFaults(lines.begin, lines.end,
-                    [&](const RingFault &fault) { faults.push_back({fault.slot, fault.code, fault.detail}); });
+    forgotten += ring.takeFaults(lines.begin, lines.end, [&](const RingFault &fault) {
+      faults.push_back({fault.slot, fault.code, fault.detail});
+    });
   }
-  if (ticket.tasks.begin != ticket.tasks.end)
-    tasks.takeFaults(ticket.tasks, faults);
-  std::sort(faults.begin(), faults.end(), [](const SlotFault &a, const SlotFault &b) { return a.slot < b.slot; });
-  return faults;
+  return forgotten;
 }
 
-Expected<std::vector<SlotFault>> ResidentEngine::Impl::wait(const PublishTicket &ticket) {
+Expected<bool> ResidentEngine::Impl::poll(const PublishTicket &ticket) {
+  if (Expected<void> good = checkTicket(ticket); !good)
+    return tl::unexpected(good.error());
+  PublishTicket rest = ticket;
+  if (hasEnded(rest))
+    return true;
+  if (std::optional<Error> error = lostError())
+    return tl::unexpected(*error);
+  return false;
+}
+
+Expected<std::vector<SlotFault>> ResidentEngine::Impl::wait(const PublishTicket &ticket, uint64_t *forgotten) {
+  if (Expected<void> good = checkTicket(ticket); !good)
+    return tl::unexpected(good.error());
   PublishTicket rest = ticket;
   Backoff backoff;
-  for (size_t route = 0; route < RingRoutes; ++route)
-    while (rest.lines[route].begin != rest.lines[route].end &&
-           !(*sets[route])[ticket.priority].hasEnded(rest.lines[route].begin, rest.lines[route].end)) {
-      backoff.pause();
-      if (backoff.isLong())
-        if (std::optional<Error> error = lostError())
-          return tl::unexpected(*error);
-    }
-  while (ticket.tasks.begin != ticket.tasks.end && !tasks.haveEnded(ticket.tasks))
+  while (!hasEnded(rest)) {
     backoff.pause();
-  if (std::optional<Error> error = lostError(); error && ticket.tasks.begin != ticket.tasks.end)
-    return tl::unexpected(*error);
-  return takeFaults(ticket);
+    if (backoff.isLong())
+      if (std::optional<Error> error = lostError())
+        return tl::unexpected(*error);
+  }
+  std::vector<SlotFault> faults;
+  uint64_t missing = takeLineFaults(ticket, faults);
+  if (ticket.tasks.begin != ticket.tasks.end)
+    missing += tasks.takeFaults(ticket.tasks, faults);
+  if (forgotten)
+    *forgotten = missing;
+  std::sort(faults.begin(), faults.end(), [](const SlotFault &a, const SlotFault &b) { return a.slot < b.slot; });
+  return faults;
 }
 
 Expected<void> ResidentEngine::Impl::drain() {
@@ -692,7 +752,7 @@ void ResidentEngine::Impl::watch() {
     for (uint32_t priority = 0; priority < abi::PriorityLevels; ++priority) {
       Ring &ring = (*sets[route])[priority];
       std::lock_guard lock(ring.mutex);
-      published += ring.next();
+      published += ring.published();
       waiting += ring.waiting();
     }
     Expected<abi::RingState> state = sets[route]->state();
@@ -865,13 +925,12 @@ Expected<std::vector<SlotFault>> ResidentEngine::Impl::runWindow(std::span<const
       return tl::unexpected(*error);
     PublishTicket ticket;
     ticket.priority = uint8_t(abi::PriorityLevels - 1);
-    uint32_t tenant = 0;
-    Expected<Publisher::Outcome> outcome = publisher.publish(slots, {}, ticket.priority, ticket, tenant, route);
+    Expected<Publisher::Outcome> outcome = publisher.publishOn(route, slots, ticket.priority, ticket);
     if (!outcome)
       return tl::unexpected(outcome.error());
     if (*outcome == Publisher::Outcome::Published) {
       device->wakeServing();
-      return wait(ticket);
+      return wait(ticket, nullptr);
     }
     publisher.reclaim();
     std::this_thread::sleep_for(std::chrono::microseconds(100));
@@ -937,7 +996,7 @@ Expected<ResidentTelemetry> ResidentEngine::Impl::telemetry() {
     for (uint32_t priority = 0; priority < abi::PriorityLevels; ++priority) {
       Ring &ring = (*sets[route])[priority];
       std::lock_guard lock(ring.mutex);
-      result.levels[route][priority] = {ring.next(), ring.waiting()};
+      result.levels[route][priority] = {ring.published(), ring.waiting()};
       result.faultsForgotten += ring.faultsForgotten();
     }
     Expected<abi::RingState> state = sets[route]->state();
@@ -945,6 +1004,7 @@ Expected<ResidentTelemetry> ResidentEngine::Impl::telemetry() {
       return tl::unexpected(state.error());
     result.workers[route] = {state->claimed, state->claims, state->aged, state->faults, state->heartbeat};
   }
+  result.faultsForgotten += tasks.faultsForgotten();
   for (uint32_t tenant = 0; tenant < abi::MaxTenants; ++tenant) {
     const TenantCounters::Tenant &count = tenants.counters.tenants[tenant];
     result.tenants[tenant] = {count.published.load(), count.ended.load(), count.refused.load()};
@@ -982,10 +1042,19 @@ Expected<std::unique_ptr<ResidentEngine>> ResidentEngine::create(std::unique_ptr
   if (options.maxBuffers <= abi::SystemBufferCount || options.maxBuffers > 1u << 24)
     return refuse("ResidentOptions::maxBuffers is " + std::to_string(options.maxBuffers) + ", give " +
                   std::to_string(abi::SystemBufferCount + 1) + " to " + std::to_string(1u << 24));
-  if (!(options.heatHalfLife > 0) || !(options.leaveSeconds > 0) || !(options.swapInterval >= 0))
-    return refuse("ResidentOptions::heatHalfLife is " + std::to_string(options.heatHalfLife) + ", leaveSeconds " +
-                  std::to_string(options.leaveSeconds) + ", swapInterval " + std::to_string(options.swapInterval) +
-                  "; give times above 0 (an interval may be 0)");
+  if (options.keptFaults > most)
+    return refuse("ResidentOptions::keptFaults is " + std::to_string(options.keptFaults) + ", give at most " +
+                  std::to_string(most));
+  // Not a number is none of these.
+  if (!(options.heatHalfLife > 0))
+    return refuse("ResidentOptions::heatHalfLife is " + std::to_string(options.heatHalfLife) +
+                  " seconds, give a positive time");
+  if (!(options.leaveSeconds > 0))
+    return refuse("ResidentOptions::leaveSeconds is " + std::to_string(options.leaveSeconds) +
+                  " seconds, give a positive time");
+  if (!(options.swapInterval >= 0))
+    return refuse("ResidentOptions::swapInterval is " + std::to_string(options.swapInterval) +
+                  " seconds, give 0 or a positive time");
   if (options.tenants.size() > abi::MaxTenants)
     return refuse("ResidentOptions::tenants has " + std::to_string(options.tenants.size()) +
                   " entries, but there are " + std::to_string(abi::MaxTenants) + " tenants");
@@ -1022,14 +1091,18 @@ Expected<DebugLog> ResidentEngine::readDebugLog() { return impl->control.readDeb
 Expected<void> ResidentEngine::setTenant(uint32_t tenant, const TenantOptions &options) {
   return impl->setTenant(tenant, options);
 }
-uint32_t ResidentEngine::addResource(ResourceReader reader, uint64_t bytes) {
+Expected<uint32_t> ResidentEngine::addResource(ResourceReader reader, uint64_t bytes) {
+  if (!reader)
+    return makeError(ErrorCode::InvalidArgument, "a resource needs a reader, but was given none");
   return impl->tasks.addResource(std::move(reader), bytes);
 }
 Expected<PublishTicket> ResidentEngine::publish(std::span<const abi::Slot> slots, const PublishOptions &options) {
   return impl->publish(slots, options);
 }
 Expected<bool> ResidentEngine::poll(const PublishTicket &ticket) { return impl->poll(ticket); }
-Expected<std::vector<SlotFault>> ResidentEngine::wait(const PublishTicket &ticket) { return impl->wait(ticket); }
+Expected<std::vector<SlotFault>> ResidentEngine::wait(const PublishTicket &ticket, uint64_t *forgotten) {
+  return impl->wait(ticket, forgotten);
+}
 Expected<void> ResidentEngine::drain() { return impl->drain(); }
 Expected<EpochSwap> ResidentEngine::swap() { return impl->swap(); }
 std::vector<EpochSwap> ResidentEngine::swaps() const {

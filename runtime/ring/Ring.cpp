@@ -15,9 +15,10 @@ namespace mk {
 // Ring
 //===----------------------------------------------------------------------===//
 
-Ring::Ring(const Memory &memory, uint32_t linesLog2, uint32_t keptFaults, TenantCounters &counters)
+Ring::Ring(const Memory &memory, uint32_t linesLog2, uint32_t keptFaults, TenantCounters &counters, uint64_t first)
     : memory(memory), linesLog2(linesLog2), mask((1u << linesLog2) - 1), counters(counters),
-      indexes(size_t(1) << linesLog2), tenants(size_t(1) << linesLog2), kept(std::max(keptFaults, 1u)) {}
+      indexes(size_t(1) << linesLog2), tenants(size_t(1) << linesLog2), first(first), written(first), reclaimed(first),
+      shown(first), kept(std::max(keptFaults, 1u << linesLog2)) {}
 
 void Ring::reclaim() {
   uint64_t position = reclaimed.load(std::memory_order_relaxed);
@@ -35,9 +36,16 @@ void Ring::reclaim() {
     if (statusOf(position) != abi::SlotStatus::Fault)
       continue;
     uint64_t word = memory.faults[position & mask];
-    RingFault &place = kept[keptCount++ % kept.size()];
-    if (place.code)
+    if (keptLeft == 0)
+      keptCount = 0;
+    RingFault &place = kept[keptCount % kept.size()];
+    if (keptCount >= kept.size() && place.code) {
       ++forgotten;
+      forgottenEnd = place.position + 1;
+      --keptLeft;
+    }
+    ++keptCount;
+    ++keptLeft;
     place = {position, indexes[position & mask], uint32_t(word >> 32), uint32_t(word)};
   }
   count();
@@ -71,7 +79,7 @@ void Ring::pad(uint32_t lines) {
   abi::Slot nothing{};
   nothing.tenant = abi::MaxTenants;
   for (uint32_t i = 0; i < lines; ++i)
-    write(nothing, abi::RingPadding, 0);
+    write(nothing, abi::RingPadding, 0, abi::MaxTenants);
 }
 
 bool Ring::hasEnded(uint64_t &begin, uint64_t end) const {
@@ -91,7 +99,7 @@ bool Ring::hasEnded(uint64_t &begin, uint64_t end) const {
 //===----------------------------------------------------------------------===//
 
 Expected<std::unique_ptr<RingSet>> RingSet::create(Device &device, uint32_t linesLog2, uint32_t keptFaults,
-                                                   TenantCounters &counters) {
+                                                   TenantCounters &counters, uint64_t first) {
   std::unique_ptr<RingSet> set(new RingSet(device, linesLog2));
   uint64_t lines = uint64_t(abi::PriorityLevels) << linesLog2;
   uint64_t lineBytes = lines * sizeof(abi::RingLine), faultBytes = lines * sizeof(uint64_t);
@@ -113,10 +121,10 @@ Expected<std::unique_ptr<RingSet>> RingSet::create(Device &device, uint32_t line
   if (Expected<void> cleared = device.fill(*state, std::byte(0), sizeof(abi::RingState)); !cleared)
     return tl::unexpected(cleared.error());
   for (uint32_t priority = 0; priority < abi::PriorityLevels; ++priority) {
-    uint64_t first = uint64_t(priority) << linesLog2;
+    uint64_t at = uint64_t(priority) << linesLog2;
     set->rings[priority] = std::make_unique<Ring>(
-        Ring::Memory{set->lines + first, set->statuses + first, set->faults + first, &set->bell->tails[priority]},
-        linesLog2, keptFaults, counters);
+        Ring::Memory{set->lines + at, set->statuses + at, set->faults + at, &set->bell->tails[priority]}, linesLog2,
+        keptFaults, counters, first);
   }
   return set;
 }

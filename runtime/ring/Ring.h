@@ -50,7 +50,8 @@ public:
     uint64_t *faults = nullptr;
     uint32_t *tail = nullptr;
   };
-  Ring(const Memory &memory, uint32_t linesLog2, uint32_t keptFaults, TenantCounters &counters);
+  /// Positions begin at 'first', a multiple of 2^32.
+  Ring(const Memory &memory, uint32_t linesLog2, uint32_t keptFaults, TenantCounters &counters, uint64_t first = 0);
 
   uint32_t capacity() const { return mask + 1; }
 
@@ -63,17 +64,19 @@ public:
   bool hasRoom(uint64_t lines);
   /// The position that the next line gets.
   uint64_t next() const { return written; }
+  /// Lines so far.
+  uint64_t published() const { return written - first; }
   /// Lines that have to be left out before a window of 'length' slots.
-  uint32_t paddingFor(uint32_t length, uint64_t at) const {
+  static uint32_t paddingFor(uint32_t length, uint64_t at) {
     uint32_t place = uint32_t(at) % abi::RingUnit;
     return length > 1 && place + length > abi::RingUnit ? abi::RingUnit - place : 0;
   }
   void pad(uint32_t lines);
-  /// Writes the next line; 'index' names the slot in faults.
-  void write(const abi::Slot &slot, uint32_t meta, uint32_t index) {
+  /// Writes the next line; 'index' names the slot in faults, 'payer' is the tenant who gets the credit when it ends.
+  void write(const abi::Slot &slot, uint32_t meta, uint32_t index, uint32_t payer) {
     uint32_t place = uint32_t(written) & mask;
     indexes[place] = index;
-    tenants[place] = uint8_t(slot.tenant);
+    tenants[place] = uint8_t(payer);
     writeLine(memory.lines[place], slot, meta, abi::ringTag(uint32_t(written), linesLog2));
     ++written;
   }
@@ -85,15 +88,23 @@ public:
   /// Writes slots of one tenant that are in no window; 'index' is that of the first.
   void writeAlone(std::span<const abi::Slot> slots, uint32_t index);
   /// Shows what was written to the device.
-  void ring() { std::atomic_ref(*memory.tail).store(uint32_t(written), std::memory_order_release); }
-  /// Appends the faults of [begin, end), which has ended, to 'faults', and forgets them.
-  template <typename Append> void takeFaults(uint64_t begin, uint64_t end, Append append);
+  void ring() {
+    std::atomic_ref(*memory.tail).store(uint32_t(written), std::memory_order_release);
+    shown.store(written, std::memory_order_release);
+  }
+  /// Appends the faults of [begin, end), which has ended, and forgets them. How many were forgotten before, at most.
+  template <typename Append> uint64_t takeFaults(uint64_t begin, uint64_t end, Append append);
+
+  uint64_t faultsForgotten() const { return forgotten; }
 
   //===--- From any thread ---===//
 
   /// True when all lines of [begin, end) have ended. Checks from 'begin' on, and moves it past those that have.
   bool hasEnded(uint64_t &begin, uint64_t end) const;
-  uint64_t faultsForgotten() const { return forgotten; }
+  /// True when [begin, end) has been published.
+  bool has(uint64_t begin, uint64_t end) const {
+    return begin >= first && begin <= end && end <= shown.load(std::memory_order_acquire);
+  }
 
 private:
   bool ended(uint64_t position) const {
@@ -113,30 +124,34 @@ private:
   /// Of each place: the slot's index in what was published with it, and its tenant.
   std::vector<uint32_t> indexes;
   std::vector<uint8_t> tenants;
-  uint64_t written = 0;
-  std::atomic<uint64_t> reclaimed = 0;
-  /// Faults of lines that were reclaimed: a ring of its own, in which the oldest give way.
+  const uint64_t first;
+  uint64_t written;
+  std::atomic<uint64_t> reclaimed, shown;
+  /// Faults of lines that were reclaimed, by position: a ring of its own, in which the oldest give way. Those that were
+  /// taken have no code.
   std::vector<RingFault> kept;
-  uint64_t keptCount = 0;
-  uint64_t forgotten = 0;
+  uint64_t keptCount = 0, keptLeft = 0;
+  /// Faults that gave way, and the position behind the last of them.
+  uint64_t forgotten = 0, forgottenEnd = 0;
 };
 
-template <typename Append> void Ring::takeFaults(uint64_t begin, uint64_t end, Append append) {
+template <typename Append> uint64_t Ring::takeFaults(uint64_t begin, uint64_t end, Append append) {
   // What was reclaimed is in the list, the rest still in the ring.
-  if (keptCount) {
-    uint64_t first = keptCount > kept.size() ? keptCount - kept.size() : 0;
-    for (uint64_t i = first; i < keptCount; ++i) {
-      RingFault &fault = kept[i % kept.size()];
-      if (fault.code && fault.position >= begin && fault.position < end) {
+  if (keptLeft) {
+    uint64_t at = keptCount > kept.size() ? keptCount - kept.size() : 0, behind = keptCount;
+    while (at < behind) {
+      uint64_t middle = at + (behind - at) / 2;
+      if (kept[middle % kept.size()].position < begin)
+        at = middle + 1;
+      else
+        behind = middle;
+    }
+    for (; at < keptCount && kept[at % kept.size()].position < end; ++at)
+      if (RingFault &fault = kept[at % kept.size()]; fault.code) {
         append(fault);
         fault.code = 0;
+        --keptLeft;
       }
-    }
-    bool empty = true;
-    for (uint64_t i = first; i < keptCount && empty; ++i)
-      empty = kept[i % kept.size()].code == 0;
-    if (empty)
-      keptCount = 0;
   }
   for (uint64_t position = std::max(begin, reclaimed.load(std::memory_order_relaxed)); position < end; ++position)
     if (statusOf(position) == abi::SlotStatus::Fault) {
@@ -147,6 +162,7 @@ template <typename Append> void Ring::takeFaults(uint64_t begin, uint64_t end, A
           .store(uint32_t(abi::SlotStatus::Done) << abi::RingStatusShift | abi::ringTag(uint32_t(position), linesLog2),
                  std::memory_order_relaxed);
     }
+  return begin < forgottenEnd ? std::min(forgotten, end - begin) : 0;
 }
 
 /// The rings of one scope in memory that host and device share.
@@ -154,10 +170,12 @@ class RingSet {
 public:
   /// OutOfMemory when the device cannot share so much.
   static Expected<std::unique_ptr<RingSet>> create(Device &device, uint32_t linesLog2, uint32_t keptFaults,
-                                                   TenantCounters &counters);
+                                                   TenantCounters &counters, uint64_t first);
   ~RingSet();
 
   Ring &operator[](uint32_t priority) { return *rings[priority]; }
+  /// Lines of each ring.
+  uint32_t capacity() const { return 1u << linesLog2; }
   abi::Doorbell &doorbell() { return *bell; }
   /// The parameters of a kernel that serves these rings, without its epoch and the buffers.
   abi::ResidentParams params(uint64_t ageThreshold) const;

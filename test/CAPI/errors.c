@@ -29,14 +29,20 @@ static void nulls(mkEngine *engine, const mkIsa *isa) {
   const mkPromotionEvent *event;
   const mkHeatRow *row;
   const mkTierRun *run;
+  // A handle that was asked for is NULL, whichever argument is missing.
+  mkBatch *noBatch = (mkBatch *)&word;
+  mkSnapshot *noSnapshot = (mkSnapshot *)&word;
+  mkEngine *noEngine = engine, *noFile = engine;
+  const mkIsa *noIsa = isa;
+  CHECK(noBatch && noSnapshot && noEngine && noFile && noIsa);
   MUST(mkBatchCreate(isa, &batch));
   MUST(mkEngineTakeSnapshot(engine, &snapshot));
 
-  SHOW(mkEngineOpen(NULL, NULL, NULL, &engine));
+  SHOW(mkEngineOpen(NULL, NULL, NULL, &noEngine));
   SHOW(mkEngineOpen("", NULL, NULL, NULL));
-  SHOW(mkEngineOpenFile(NULL, NULL, &engine));
+  SHOW(mkEngineOpenFile(NULL, NULL, &noFile));
   SHOW(mkEngineOpenFile("isa.mlir", NULL, NULL));
-  SHOW(mkEngineGetIsa(NULL, &isa));
+  SHOW(mkEngineGetIsa(NULL, &noIsa));
   SHOW(mkEngineGetIsa(engine, NULL));
   SHOW(mkEngineGetDevice(NULL, NULL));
   SHOW(mkEngineGetDevice(engine, NULL));
@@ -63,7 +69,7 @@ static void nulls(mkEngine *engine, const mkIsa *isa) {
   SHOW(mkEngineWait(NULL, 1, &result));
   SHOW(mkEngineWait(engine, 1, NULL));
   SHOW(mkEngineWaitForPromotions(NULL));
-  SHOW(mkEngineTakeSnapshot(NULL, &snapshot));
+  SHOW(mkEngineTakeSnapshot(NULL, &noSnapshot));
   SHOW(mkEngineTakeSnapshot(engine, NULL));
   SHOW(mkEngineGetLastRecommendation(NULL, &recommendation, sizeof recommendation));
   SHOW(mkEngineGetLastRecommendation(engine, NULL, sizeof recommendation));
@@ -92,7 +98,7 @@ static void nulls(mkEngine *engine, const mkIsa *isa) {
   SHOW(mkIsaFindWindow(isa, "twice", NULL));
 
   mkPackedOp op = {2, NULL, 2};
-  SHOW(mkBatchCreate(NULL, &batch));
+  SHOW(mkBatchCreate(NULL, &noBatch));
   SHOW(mkBatchCreate(isa, NULL));
   SHOW(mkBatchAdd(NULL, "put", NULL, 0, 0));
   SHOW(mkBatchAdd(batch, NULL, NULL, 0, 0));
@@ -141,6 +147,7 @@ static void nulls(mkEngine *engine, const mkIsa *isa) {
   SHOW(mkSnapshotGetHeatRow(snapshot, 0, NULL));
   SHOW(mkFaultDescribe(NULL, text, sizeof text));
   SHOW(mkFaultDescribe(&fault, NULL, 8));
+  CHECK(!noBatch && !noSnapshot && !noEngine && !noFile && !noIsa);
 
   puts("-- indexes");
   SHOW(mkSnapshotGetPromotion(snapshot, 0, &promotion));
@@ -218,6 +225,8 @@ static void structs(mkEngine *engine, const mkBatch *batch) {
   refuse(&options);
   jit.isolation = mkIsolationRequired;
   jit.workerProgram = "/nowhere/worker";
+  refuse(&options);
+  jit.workerProgram = "/bin/true";
   refuse(&options);
   options.jit = NULL;
   options.optLevel = 4;

@@ -40,6 +40,9 @@ static size_t finish(mkResidentEngine *engine, const mkSlot *slots, size_t slotC
   const mkFault *faults;
   size_t count;
   MUST(mkPublishResultGetFaults(result, &faults, &count));
+  uint64_t forgotten = 1;
+  MUST(mkPublishResultGetForgotten(result, &forgotten));
+  CHECK(forgotten == 0);
   for (size_t i = 0; i < count; ++i) {
     char text[MK_FAULT_TEXT_SIZE];
     MUST(mkFaultDescribe(&faults[i], text, sizeof text));
@@ -236,6 +239,17 @@ static void epochs(mkResidentEngine *engine) {
          mkHealthName((mkHealth)(mkHealthIncomplete + 1)));
 }
 
+/// A handle that was asked for is NULL, whichever argument is missing.
+static void handles(mkResidentEngine *engine) {
+  mkResidentEngine *opened = engine;
+  mkPublishResult *result = (mkPublishResult *)engine;
+  mkResidentWindows *windows = (mkResidentWindows *)engine;
+  SHOW(mkResidentEngineOpen(NULL, NULL, NULL, &opened));
+  SHOW(mkResidentEngineWait(engine, NULL, &result));
+  SHOW(mkResidentEngineTakeWindows(NULL, &windows));
+  CHECK(!opened && !result && !windows);
+}
+
 static void nulls(mkResidentEngine *engine, const mkResidentWindows *list) {
   puts("-- NULL");
   mkResidentEngine *none;
@@ -252,6 +266,7 @@ static void nulls(mkResidentEngine *engine, const mkResidentWindows *list) {
   mkResidentWindows *windows;
   const mkResidentWindow *window;
   const mkFault *faults;
+  uint64_t forgotten;
   bool done;
   // A result cannot be made by hand; what stands for one is never looked at.
   const mkPublishResult *some = (const mkPublishResult *)&word;
@@ -294,6 +309,8 @@ static void nulls(mkResidentEngine *engine, const mkResidentWindows *list) {
   SHOW(mkResidentEngineDrain(NULL));
   SHOW(mkPublishResultGetFaults(NULL, &faults, &count));
   SHOW(mkPublishResultGetFaults(some, NULL, &count));
+  SHOW(mkPublishResultGetForgotten(NULL, &forgotten));
+  SHOW(mkPublishResultGetForgotten(some, NULL));
   SHOW(mkResidentEngineSwap(NULL, &swap, sizeof swap));
   SHOW(mkResidentEngineSwap(engine, NULL, sizeof swap));
   SHOW(mkResidentEngineDemoteAll(NULL));
@@ -309,6 +326,7 @@ static void nulls(mkResidentEngine *engine, const mkResidentWindows *list) {
   mkResidentEngineClose(NULL);
   mkPublishResultFree(NULL);
   mkResidentWindowsFree(NULL);
+  handles(engine);
 }
 
 /// Shows how an engine is not opened.
@@ -342,6 +360,11 @@ static void structs(mkResidentEngine *engine) {
   SHOW(mkResidentEnginePoll(engine, &ticket, &done));
   SHOW(mkResidentEngineWait(engine, &ticket, &result));
   CHECK(!result);
+  // Of no engine: made by hand.
+  memset(&ticket, 0, sizeof ticket);
+  ticket.opaque[5] = 1;
+  SHOW(mkResidentEnginePoll(engine, &ticket, &done));
+  SHOW(mkResidentEngineWait(engine, &ticket, &result));
 
   MUST(mkResidentOptionsInit(&options, sizeof options));
   options.device = "host";
@@ -372,6 +395,9 @@ static void structs(mkResidentEngine *engine) {
   options.heatHalfLife = 0;
   refuse(&options);
   options.heatHalfLife = 1;
+  options.keptFaults = UINT32_MAX;
+  refuse(&options);
+  options.keptFaults = 1024;
   options.device = "abacus";
   refuse(&options);
   options.device = "host";

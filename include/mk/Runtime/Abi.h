@@ -415,7 +415,8 @@ enum class FaultCode : uint32_t {
   ControlProtected = 0x11,
   /// An index beyond the observable words. Detail: the index.
   ObservableIndex = 0x12,
-  /// A range that leaves the control words. Detail: the first index that does.
+  /// A range that leaves the control words, or the resource of a load. Detail: the first index that does; of a load,
+  /// where the range ends, at most 2^32 - 1.
   RangeOverflow = 0x13,
   /// A forward copy onto itself, which would smear. Detail: the number of words.
   MemcpyOverlap = 0x14,

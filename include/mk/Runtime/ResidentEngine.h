@@ -37,12 +37,13 @@ namespace mk {
 struct TenantOptions {
   /// abi::TenantRight bits.
   uint32_t rights = ~0u;
-  /// Slots that it may have waiting or running at once; more are refused with Busy.
+  /// Slots that it may have waiting or running at once, fences and loads among them; more are refused with Busy. They
+  /// are counted off in the order of their ring.
   uint32_t quota = ~0u;
 };
 
-/// Reads bytes [offset, offset + to.size()) of a resource; an error makes the slot that asked for them FAULT. Called
-/// from the engine's I/O thread.
+/// Reads bytes [offset, offset + to.size()) of a resource; an error, or an exception, makes the slot that asked for
+/// them FAULT. Called from the engine's I/O thread.
 using ResourceReader = std::function<Expected<void>(uint64_t offset, std::span<std::byte> to)>;
 
 struct ResidentOptions {
@@ -57,7 +58,8 @@ struct ResidentOptions {
   uint32_t debugRecords = 64;
   /// For tenants 0, 1, ...; a tenant that is not listed has the defaults.
   std::vector<TenantOptions> tenants;
-  /// Faults that are kept for each ring until their tickets are waited for; the oldest give way.
+  /// Faults that are kept for each ring until their tickets are waited for; the oldest give way. At most 2^20; there
+  /// are never less than a ring has lines.
   uint32_t keptFaults = 1024;
   /// The longest that workers may take to leave, in seconds. Afterwards the device counts as lost.
   double leaveSeconds = 10;
@@ -87,6 +89,7 @@ struct PublishOptions {
 
 /// What was published together: parts of the rings. A value that may be copied; it is good as long as its engine.
 struct PublishTicket {
+  /// Positions and numbers begin elsewhere in each engine.
   struct Range {
     uint64_t begin = 0, end = 0;
   };
@@ -181,19 +184,23 @@ public:
   /// Changes the rights of a tenant, for what is published from now on; device-side checks of built-in opcodes follow.
   Expected<void> setTenant(uint32_t tenant, const TenantOptions &options);
 
-  /// Makes a resource known to LOAD_MISS. 'bytes' is its size.
-  uint32_t addResource(ResourceReader reader, uint64_t bytes);
+  /// Makes a resource known to LOAD_MISS. 'bytes' is its size. InvalidArgument without a reader.
+  Expected<uint32_t> addResource(ResourceReader reader, uint64_t bytes);
 
   /// Publishes slots and windows: all, or none. The errors of Engine::submit; besides, TenantRight for what its rights
   /// do not let a tenant publish, TenantOpcodeWindow for an opcode in the range of another tenant, Unsupported for
   /// opcodes that emit hits and windows of more than abi::RingUnit slots, Busy without room (or beyond a tenant's
-  /// quota) when the call must not wait. More slots than a ring has lines are InvalidArgument.
+  /// quota) when the call must not wait. InvalidArgument for what would never find room: more slots than a ring has
+  /// lines, or than the quota of their tenant, or more fences and loads than may wait at once (1024). Before a window
+  /// there may be lines that stay unused, as many as the worst place in the ring needs.
   Expected<PublishTicket> publish(std::span<const abi::Slot> slots, const PublishOptions &options = {});
   /// True when all slots have ended.
   Expected<bool> poll(const PublishTicket &ticket);
-  /// Waits for all slots and returns those that faulted, sorted; each is returned once. DeviceFailed when the device
-  /// was lost before they had ended.
-  Expected<std::vector<SlotFault>> wait(const PublishTicket &ticket);
+  /// Waits for all slots and returns those that faulted, sorted; each is returned once. '*forgotten' is how many faults
+  /// of the ticket gave way to younger ones (ResidentOptions::keptFaults), at most: unless it is 0, slots that are not
+  /// returned may have faulted, too. DeviceFailed when the device was lost before they had ended, InvalidArgument for
+  /// the ticket of another engine.
+  Expected<std::vector<SlotFault>> wait(const PublishTicket &ticket, uint64_t *forgotten = nullptr);
   /// Waits until nothing that was published so far waits or runs.
   Expected<void> drain();
 

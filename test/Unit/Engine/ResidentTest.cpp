@@ -80,6 +80,10 @@ mk.opcode @spin code(69) scope(lane) (%out: memref<?xi32>, %n: index) {
 mk.opcode @low code(70) scope(lane) (%x: i32) {
   mk.return
 }
+mk.opcode @emit code(71) scope(lane) (%x: i32) {
+  mk.emit %x
+  mk.return
+}
 )mlir";
 
 class ResidentTest : public testing::TestWithParam<const char *> {
@@ -343,16 +347,92 @@ TEST_P(ResidentTest, ThePrelude) {
   ASSERT_TRUE(log);
   ASSERT_EQ(log->records.size(), 1u);
   EXPECT_EQ(log->records[0].b, 7u);
+  // What is packed needs the rights that it needs by itself, and may not emit; what else the ISA has does not matter.
+  Batch batch(engine->isa());
+  ASSERT_TRUE(batch.pack(std::vector<PackedOp>{{0, {}}, {70, {1}}}, 2));
+  EXPECT_TRUE(run({batch.slots().begin(), batch.slots().end()}).empty());
+  EXPECT_TRUE(engine->setTenant(2, {abi::RightExecute}));
+  refused = engine->publish(batch.slots());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message,
+            "slot 0 of tenant 2 packs opcode 70, but the tenant may run built-in opcodes only (bit 5 of its rights)");
+  Batch emits(engine->isa());
+  ASSERT_TRUE(emits.pack(std::vector<PackedOp>{{0, {}}, {71, {1}}}));
+  refused = engine->publish(emits.slots());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "slot 0 of tenant 0 packs opcode 71, which emits hits; resident workers have no "
+                                     "list for them, submit it in a batch of mk::Engine");
   // Rights are checked on the device, too.
   EXPECT_TRUE(engine->setTenant(1, {~0u & ~uint32_t(abi::RightSystemWrite)}));
   EXPECT_EQ(fault(slot(1, {1, 5}, 1)).substr(0, 24), "control_protected (0x11)");
   EXPECT_EQ(fault(slot(1, {1, 200}, 1)), "none");
 }
 
+TEST_P(ResidentTest, FencesHaveTheirCreditAndTheirRightFromTheBeginning) {
+  MK_OPEN();
+  BufferHandle out = buffer(8);
+  abi::Slot fence = slot(uint32_t(abi::Builtin::BatchFence), {3, 5}, 1), spin = slot(69, {out, 10'000'000}, 1);
+  EXPECT_TRUE(engine->setTenant(1, {~0u, 0}));
+  auto never = engine->publish(std::vector{slot(uint32_t(abi::Builtin::BatchFence), {0, 5}, 1)});
+  ASSERT_FALSE(never);
+  EXPECT_EQ(never.error().message,
+            "1 slots are more than the 0 that tenant 1 may have at once; publish fewer, or raise its quota");
+  // What becomes of the quota is no matter of a fence that waits.
+  EXPECT_TRUE(engine->setTenant(1, {~0u, 4}));
+  auto ticket = engine->publish(std::vector{spin, spin, spin, fence});
+  ASSERT_TRUE(ticket);
+  EXPECT_TRUE(engine->setTenant(1, {~0u, 0}));
+  EXPECT_TRUE(engine->wait(*ticket)->empty());
+  EXPECT_EQ(engine->readControl(abi::ControlObservable, 1)->front(), 5u);
+  EXPECT_TRUE(engine->drain());
+  EXPECT_EQ(engine->telemetry()->tenants[1].published, 4u);
+  EXPECT_EQ(engine->telemetry()->tenants[1].ended, 4u);
+  // The device looks at the rights once more.
+  EXPECT_TRUE(engine->setTenant(1, {}));
+  fence.args[1] = 6;
+  ticket = engine->publish(std::vector{spin, spin, spin, fence});
+  ASSERT_TRUE(ticket);
+  EXPECT_TRUE(engine->setTenant(1, {0, ~0u}));
+  auto faults = engine->wait(*ticket);
+  ASSERT_EQ(faults->size(), 1u);
+  EXPECT_EQ((*faults)[0].slot, 3u);
+  EXPECT_EQ(describeFault((*faults)[0]), "tenant_right (0x41) on buffer or right 0");
+  EXPECT_EQ(engine->readControl(abi::ControlObservable, 1)->front(), 5u);
+}
+
+TEST_P(ResidentTest, FencesCoverWhatIsBeforeThemAlone) {
+  MK_OPEN();
+  BufferHandle out = buffer(8), loaded = buffer(8);
+  auto observed = [&] { return engine->readControl(abi::ControlObservable, 1)->front(); };
+  auto fence = [&](uint32_t count, uint32_t tag) { return slot(uint32_t(abi::Builtin::BatchFence), {count, tag}); };
+  // A load that does not end before the fence before it.
+  uint32_t resource = *engine->addResource(
+      [&](uint64_t, std::span<std::byte>) -> Expected<void> {
+        for (int i = 0; i < 10'000 && observed() != 9; ++i)
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        return {};
+      },
+      4);
+  EXPECT_TRUE(run({slot(69, {out, 1000}), fence(1, 9), slot(uint32_t(abi::Builtin::LoadMiss), {resource, 0, loaded}),
+                   fence(3, 10)})
+                  .empty());
+  EXPECT_EQ(observed(), 10u);
+  // More slots behind a fence than are claimed at once.
+  std::vector<abi::Slot> slots = {slot(69, {out, 1000}), fence(1, 11)};
+  slots.insert(slots.end(), 600, slot(69, {out, 200'000}));
+  auto ticket = engine->publish(slots);
+  ASSERT_TRUE(ticket);
+  while (observed() != 11)
+    std::this_thread::yield();
+  EXPECT_FALSE(*engine->poll(*ticket));
+  EXPECT_TRUE(engine->wait(*ticket)->empty());
+  EXPECT_EQ(read(out, 1)[0], 120'002'000u);
+}
+
 TEST_P(ResidentTest, LoadsComeFromTheHost) {
   MK_OPEN();
   BufferHandle out = buffer(8);
-  uint32_t resource = engine->addResource(
+  uint32_t resource = *engine->addResource(
       [](uint64_t offset, std::span<std::byte> to) -> Expected<void> {
         for (size_t i = 0; i < to.size(); ++i)
           to[i] = std::byte(offset + i);

@@ -306,6 +306,7 @@ TEST(CompileService, WorksWithoutProcessesWhereItMay) {
   auto code = service->compile(hostOpcode(0));
   ASSERT_FALSE(code);
   EXPECT_EQ(code.error().code, ErrorCode::CompilerDied);
+  EXPECT_EQ(code.error().message, "/bin/true did not answer as mk-jit-worker does: the compiler died: exit code 0");
 }
 
 /// A program that is not mk-jit-worker, and what is said of it when there is no other way.
@@ -328,9 +329,9 @@ TEST(CompileService, SaysWhatIsWrongWithAWorker) {
   EXPECT_EQ(message("#!/bin/sh\nprintf '\\004\\000\\000\\000\\000oops' >&0; read x\n"),
             path + " is of another build than this program; install both together, or set MK_JIT_WORKER");
   EXPECT_EQ(message("#!/bin/sh\nprintf '\\377\\377\\377\\377\\377' >&0; read x\n"),
-            "the compiler said what makes no sense");
+            path + " did not answer as mk-jit-worker does: the compiler said what makes no sense");
   EXPECT_EQ(message("#!/bin/sh\necho out of order >&2; exit 3\n"),
-            "the compiler died: exit code 3; it said:\nout of order");
+            path + " did not answer as mk-jit-worker does: the compiler died: exit code 3; it said:\nout of order");
   std::filesystem::remove(path);
 }
 

@@ -53,6 +53,8 @@ TEST_F(Buffers, CopiesHaveAnOffsetAndABound) {
 }
 
 TEST_F(Buffers, SizesAndAccessAreChecked) {
+  EXPECT_EQ(engine->allocate(ElementType(10), 4).error().message,
+            "a buffer of element type 10 was asked for, but element types are 0 (i1) to 9 (index)");
   EXPECT_EQ(engine->allocate(ElementType::I32, 0).error().code, ErrorCode::InvalidArgument);
   EXPECT_EQ(engine->allocate(ElementType::I32, 1, 8).error().code, ErrorCode::InvalidArgument);
   EXPECT_EQ(engine->allocate(ElementType::F64, UINT64_MAX).error().code, ErrorCode::OutOfMemory);

@@ -8,6 +8,7 @@
 
 #include "mk/Runtime/ResidentEngine.h"
 #include "FakeCode.h"
+#include <cmath>
 #include <gtest/gtest.h>
 
 namespace mk::test {
@@ -73,8 +74,8 @@ ResidentOptions quiet() {
 
 TEST_F(Resident, AnswersSlots) {
   open(quiet());
-  BufferHandle x = buffer({0, 0, 0, 0});
-  EXPECT_TRUE(run({makeSlot(Fill, {x, 1, 2, 7}), makeSlot(Bump, {x, 0})}).empty());
+  BufferHandle x = buffer({0, 0, 0, 0}), y = buffer({0});
+  EXPECT_TRUE(run({makeSlot(Fill, {x, 1, 2, 7}), makeSlot(Bump, {y, 0})}).empty());
   EXPECT_EQ(read(x, 4), (std::vector<int32_t>{0, 7, 7, 0}));
   EXPECT_TRUE(run({makeSlot(Bump, {x, 1})}).empty());
   EXPECT_EQ(read(x, 4), (std::vector<int32_t>{1, 8, 8, 1}));
@@ -146,8 +147,9 @@ TEST_F(Resident, WithoutRoomAPublicationIsRefusedWhole) {
   options.ringLines = 256;
   open(options);
   BufferHandle x = buffer({0});
-  EXPECT_EQ(refusal(std::vector<abi::Slot>(257, makeSlot(Fill, {x, 0, 0, 1}))).message,
-            "257 slots take 257 lines of a ring of 256 (ResidentOptions::ringLines); publish them in several calls");
+  EXPECT_EQ(
+      refusal(std::vector<abi::Slot>(257, makeSlot(Fill, {x, 0, 0, 1}))).message,
+      "257 slots take up to 257 lines of a ring of 256 (ResidentOptions::ringLines); publish them in several calls");
   // Nobody claims while the epochs change, so the ring fills up.
   PublishOptions impatient;
   impatient.wait = false;
@@ -362,7 +364,22 @@ TEST_F(Resident, OptionsAreChecked) {
   EXPECT_EQ(refusal(options), "ResidentOptions::maxBuffers is 3, give 4 to 16777216");
   options = {};
   options.heatHalfLife = 0;
-  EXPECT_NE(refusal(options).find("give times above 0"), std::string::npos);
+  EXPECT_EQ(refusal(options), "ResidentOptions::heatHalfLife is 0.000000 seconds, give a positive time");
+  options = {};
+  options.leaveSeconds = -1;
+  EXPECT_EQ(refusal(options), "ResidentOptions::leaveSeconds is -1.000000 seconds, give a positive time");
+  options = {};
+  options.swapInterval = std::nan("");
+  EXPECT_EQ(refusal(options), "ResidentOptions::swapInterval is nan seconds, give 0 or a positive time");
+  options = {};
+  options.keptFaults = UINT32_MAX;
+  EXPECT_EQ(refusal(options), "ResidentOptions::keptFaults is 4294967295, give at most 1048576");
+  options = {};
+  options.observables = UINT32_MAX;
+  EXPECT_EQ(refusal(options), "ResidentOptions::observables is 4294967295, but at most 1048576 are possible");
+  options = {};
+  options.memoryBudget = 1;
+  EXPECT_NE(refusal(options).find("raise ResidentOptions::memoryBudget"), std::string::npos);
   options = {};
   options.tenants.resize(30);
   EXPECT_EQ(refusal(options), "ResidentOptions::tenants has 30 entries, but there are 29 tenants");
@@ -389,7 +406,7 @@ TEST_F(Resident, RefusesWhatItCannotServe) {
 TEST_F(Resident, LoadsAreServedByTheHost) {
   open(quiet());
   BufferHandle x = buffer({0, 0, 0, 0});
-  uint32_t resource = engine->addResource(
+  uint32_t resource = *engine->addResource(
       [](uint64_t offset, std::span<std::byte> to) -> Expected<void> {
         if (offset == 4)
           return makeError(ErrorCode::NotFound, "a bad sector");
@@ -408,13 +425,247 @@ TEST_F(Resident, LoadsAreServedByTheHost) {
     return faults.empty() ? std::string() : describeFault(faults[0]);
   };
   EXPECT_EQ(code(load(resource + 1, 0, x, 0, 8)), "io_handle (0x53) for resource 2");
-  EXPECT_EQ(code(load(resource, 0, x, 4, 8)), "io_error (0x51)  0");
+  EXPECT_EQ(code(load(resource, 0, x, 4, 8)), "io_error (0x51)");
   EXPECT_EQ(code(load(resource, 0, x, 8, 9)), "range_overflow (0x13) at index 17");
   EXPECT_EQ(code(load(resource, 0, 77, 0, 8)), "buffer_handle (0x90) for handle 77");
   BufferHandle small = buffer({0});
   EXPECT_EQ(code(load(resource, 0, small, 0, 0)).substr(0, 20), "buffer_bounds (0x91)");
   // Nobody hears of what becomes of a prefetch.
   EXPECT_TRUE(run({load(77, 1, x, 0, 8)}).empty());
+}
+
+/// A reader that waits until it is told to go on. Who opens it waits for its loads, too.
+class Gate {
+public:
+  ResourceReader reader() {
+    return [this](uint64_t, std::span<std::byte>) -> Expected<void> {
+      opened.wait(false);
+      return {};
+    };
+  }
+  void open() {
+    opened = true;
+    opened.notify_all();
+  }
+
+private:
+  std::atomic<bool> opened = false;
+};
+
+TEST_F(Resident, LoadsWaitUpToACapacity) {
+  open(quiet());
+  BufferHandle x = buffer({0});
+  Gate gate;
+  abi::Slot load = makeSlot(0xFFFD, {*engine->addResource(gate.reader(), 4), 0, x});
+  // What never has room is refused, whatever the options say.
+  Error never = refusal(std::vector<abi::Slot>(1025, load));
+  EXPECT_EQ(never.code, ErrorCode::InvalidArgument);
+  EXPECT_EQ(never.message,
+            "1025 fences and loads are more than the 1024 that may wait at once; publish them in several calls");
+  auto all = engine->publish(std::vector<abi::Slot>(1024, load));
+  ASSERT_TRUE(all);
+  // Nothing of a call is published that finds no room.
+  load.tenant = 1;
+  load.args[abi::LoadBuffer] = buffer({0});
+  Error later = refusal({makeSlot(Fill, {x, 0, 1, 7}), load}, {.wait = false});
+  EXPECT_EQ(later.code, ErrorCode::Busy);
+  EXPECT_EQ(later.message, "of the 1024 fences and loads that may wait at once there are too many already; publish "
+                           "later, or with PublishOptions::wait");
+  EXPECT_EQ(engine->telemetry()->levels[0][2].published, 0u);
+  gate.open();
+  EXPECT_TRUE(engine->wait(*all)->empty());
+  EXPECT_TRUE(run({makeSlot(Fill, {x, 0, 1, 7}), load}).empty());
+}
+
+TEST_F(Resident, LoadsTakeCredit) {
+  ResidentOptions options = quiet();
+  options.tenants = {{}, {~0u, 2}};
+  open(options);
+  BufferHandle x = buffer({0});
+  Gate gate;
+  abi::Slot load = makeSlot(0xFFFD, {*engine->addResource(gate.reader(), 4), 0, x}, 1);
+  EXPECT_EQ(refusal({load, load, load}).message,
+            "3 slots are more than the 2 that tenant 1 may have at once; publish fewer, or raise its quota");
+  auto waiting = engine->publish(std::vector{load, load});
+  ASSERT_TRUE(waiting);
+  EXPECT_EQ(refusal({makeSlot(Fill, {x, 0, 0, 1}, 1)}, {.wait = false}).message,
+            "tenant 1 has its quota of 2 slots waiting or running; publish later");
+  EXPECT_EQ(engine->telemetry()->tenants[1].refused, 1u);
+  gate.open();
+  EXPECT_TRUE(engine->wait(*waiting)->empty());
+  EXPECT_TRUE(run({load, makeSlot(Fill, {x, 0, 0, 1}, 1)}, {.wait = false}).empty());
+  engine->drain();
+  auto counts = engine->telemetry()->tenants[1];
+  EXPECT_EQ(counts.published, 4u);
+  EXPECT_EQ(counts.ended, 4u);
+}
+
+TEST_F(Resident, ATenantIsMeasuredByItsOwnSlots) {
+  ResidentOptions options = quiet();
+  options.tenants = {{}, {~0u, 2}};
+  open(options);
+  BufferHandle x = buffer({0});
+  Gate gate;
+  abi::Slot load = makeSlot(0xFFFD, {*engine->addResource(gate.reader(), 4), 0, x}, 1);
+  auto waiting = engine->publish(std::vector{load, load});
+  ASSERT_TRUE(waiting);
+  std::vector<abi::Slot> mixed(9, makeSlot(Fill, {x, 0, 0, 1}));
+  mixed.push_back(makeSlot(Fill, {x, 0, 0, 1}, 1));
+  EXPECT_EQ(refusal(mixed, {.wait = false}).code, ErrorCode::Busy);
+  EXPECT_EQ(engine->telemetry()->tenants[1].refused, 1u);
+  EXPECT_EQ(engine->telemetry()->tenants[0].published, 0u);
+  gate.open();
+  EXPECT_TRUE(engine->wait(*waiting)->empty());
+  EXPECT_TRUE(run(mixed).empty());
+}
+
+TEST_F(Resident, CreditIsLookedUpBeforeACallIsRefused) {
+  ResidentOptions options;
+  options.tenants = {{~0u, 2}};
+  open(options);
+  BufferHandle x = buffer(std::vector<int32_t>(64)), y = buffer(std::vector<int32_t>(64, 10)),
+               z = buffer(std::vector<int32_t>(64));
+  // Nothing else of the tenant is under way. That a window is checked meanwhile costs it nothing.
+  for (uint32_t i = 0; i < 3000; ++i)
+    ASSERT_TRUE(run(fillAdd(x, y, z, 0, 64, i), {.wait = false}).empty()) << i;
+  EXPECT_EQ(engine->telemetry()->tenants[0].refused, 0u);
+}
+
+TEST_F(Resident, WhatGetsNoCreditIsInNobodysWay) {
+  ResidentOptions options = quiet();
+  options.tenants = {{~0u, 10}};
+  open(options);
+  BufferHandle x = buffer({0});
+  Gate gate;
+  auto waiting =
+      engine->publish(std::vector<abi::Slot>(5, makeSlot(0xFFFD, {*engine->addResource(gate.reader(), 4), 0, x})));
+  ASSERT_TRUE(waiting);
+  std::atomic<bool> stop = false;
+  std::thread other([&] {
+    while (!stop)
+      (void)engine->publish(std::vector<abi::Slot>(6, makeSlot(Fill, {x, 0, 0, 1})), {.wait = false});
+  });
+  for (uint32_t i = 0; i < 3000; ++i)
+    ASSERT_TRUE(run({makeSlot(Fill, {x, 0, 0, 1})}, {.priority = 1, .wait = false}).empty()) << i;
+  stop = true;
+  other.join();
+  gate.open();
+  EXPECT_TRUE(engine->wait(*waiting)->empty());
+}
+
+TEST_F(Resident, AFullRingOfFaultsIsKept) {
+  ResidentOptions options = quiet();
+  options.ringLines = 2048;
+  options.keptFaults = 1;
+  open(options);
+  std::vector<abi::Slot> slots(2048, makeSlot(Oops, {1}));
+  auto ticket = engine->publish(slots);
+  ASSERT_TRUE(ticket && engine->drain());
+  // The lines are looked at.
+  ASSERT_TRUE(engine->telemetry());
+  uint64_t forgotten = 7;
+  EXPECT_EQ(engine->wait(*ticket, &forgotten)->size(), 2048u);
+  EXPECT_EQ(forgotten, 0u);
+  // What is forgotten after all is told.
+  auto old = engine->publish(slots), young = engine->publish(slots);
+  ASSERT_TRUE(old && young && engine->drain());
+  EXPECT_EQ(engine->telemetry()->faultsForgotten, 2048u);
+  EXPECT_EQ(engine->wait(*young, &forgotten)->size(), 2048u);
+  EXPECT_EQ(forgotten, 0u);
+  EXPECT_TRUE(engine->wait(*old, &forgotten)->empty());
+  EXPECT_EQ(forgotten, 2048u);
+}
+
+TEST_F(Resident, FaultsOfLoadsAreKept) {
+  open(quiet());
+  abi::Slot bad = makeSlot(0xFFFD, {77, 0, 3});
+  auto first = engine->publish(std::vector<abi::Slot>(800, bad)), second = engine->publish(std::vector{bad, bad});
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(engine->wait(*second)->size(), 2u);
+  uint64_t forgotten = 7;
+  EXPECT_EQ(engine->wait(*first, &forgotten)->size(), 800u);
+  EXPECT_EQ(forgotten, 0u);
+  // 1024 are.
+  first = engine->publish(std::vector<abi::Slot>(1000, bad));
+  second = engine->publish(std::vector<abi::Slot>(30, bad));
+  EXPECT_EQ(engine->wait(*second, &forgotten)->size(), 30u);
+  EXPECT_EQ(forgotten, 0u);
+  EXPECT_EQ(engine->wait(*first, &forgotten)->size(), 994u);
+  EXPECT_EQ(forgotten, 6u);
+  EXPECT_EQ(engine->telemetry()->faultsForgotten, 6u);
+}
+
+TEST_F(Resident, AReaderMayThrow) {
+  open(quiet());
+  BufferHandle x = buffer({0});
+  uint32_t resource = *engine->addResource(
+      [](uint64_t, std::span<std::byte>) -> Expected<void> { throw std::runtime_error("a bad sector"); }, 4);
+  auto faults = run({makeSlot(0xFFFD, {resource, 0, x})});
+  ASSERT_EQ(faults.size(), 1u);
+  EXPECT_EQ(faults[0].code, uint32_t(abi::FaultCode::IoError));
+  auto none = engine->addResource(nullptr, 4);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().message, "a resource needs a reader, but was given none");
+  // Offset and length may be anything.
+  faults = run({makeSlot(0xFFFD, {resource, 0, x, ~0u, ~0u, 1})});
+  ASSERT_EQ(faults.size(), 1u);
+  EXPECT_EQ(describeFault(faults[0]), "range_overflow (0x13) at index 4294967295");
+}
+
+TEST_F(Resident, TicketsOfOthersAreRefused) {
+  open(quiet());
+  BufferHandle x = buffer({0});
+  auto mine = engine->publish(std::vector{makeSlot(Fill, {x, 0, 0, 1}), makeSlot(0xFFFD, {77, 1, x})});
+  ASSERT_TRUE(mine && engine->wait(*mine));
+  std::unique_ptr<ResidentEngine> first = std::move(engine);
+  open(quiet());
+  x = buffer({0});
+  auto other = engine->publish(std::vector{makeSlot(Fill, {x, 0, 0, 1}), makeSlot(0xFFFD, {77, 1, x})});
+  ASSERT_TRUE(other && engine->wait(*other));
+  auto refused = [&](const PublishTicket &ticket) {
+    auto waited = engine->wait(ticket);
+    auto polled = engine->poll(ticket);
+    EXPECT_FALSE(waited || polled);
+    return waited ? std::string() : waited.error().message;
+  };
+  const char *message = "the ticket is none of this engine's; pass one as publish() of the same engine returned it";
+  EXPECT_EQ(refused(*mine), message);
+  PublishTicket forged;
+  // This ISA packs nothing, so that there are no such rings.
+  forged.lines[2] = {0, 1};
+  EXPECT_EQ(refused(forged), message);
+  forged = *other;
+  ++forged.lines[0].end;
+  EXPECT_EQ(refused(forged), message);
+  forged = *other;
+  ++forged.tasks.end;
+  EXPECT_EQ(refused(forged), message);
+  forged = *other;
+  forged.priority = 5;
+  EXPECT_EQ(refused(forged), message);
+  EXPECT_TRUE(engine->wait(PublishTicket()));
+}
+
+TEST_F(Resident, WhetherWindowsFitDoesNotDependOnTheRing) {
+  ResidentOptions options = quiet();
+  options.ringLines = 256;
+  open(options);
+  BufferHandle x = buffer({0});
+  auto windows = [&](size_t count, size_t length) {
+    std::vector<abi::Slot> slots;
+    for (size_t i = 0; i < count; ++i)
+      for (const abi::Slot &slot : window(std::vector<abi::Slot>(length, makeSlot(Fill, {x, 0, 0, 1}))))
+        slots.push_back(slot);
+    return slots;
+  };
+  for (int i = 0; i < 33; ++i) {
+    EXPECT_EQ(refusal(windows(8, 32)).message,
+              "256 slots take up to 287 lines of a ring of 256 (ResidentOptions::ringLines); publish them in several "
+              "calls");
+    EXPECT_TRUE(run(windows(7, 32)).empty());
+    EXPECT_TRUE(run(windows(128, 1)).empty());
+    EXPECT_TRUE(run({makeSlot(Fill, {x, 0, 0, 1})}).empty());
+  }
 }
 
 } // namespace mk::test
