@@ -63,6 +63,16 @@ bool HostTasks::haveEnded(const PublishTicket::Range &range) {
   return true;
 }
 
+PublishTicket::Range HostTasks::added() {
+  std::lock_guard lock(mutex);
+  return {first, first + tasks.size()};
+}
+
+bool HostTasks::haveLoaded(uint64_t end) {
+  std::lock_guard lock(mutex);
+  return loading >= end && (loads.empty() || loads.front() >= end);
+}
+
 void HostTasks::takeFaults(const PublishTicket::Range &range, std::vector<SlotFault> &faults) {
   std::lock_guard lock(mutex);
   for (uint64_t id = range.begin; id < range.end; ++id)
@@ -184,9 +194,11 @@ void HostTasks::serveLoads() {
     if (prefetch)
       task->ended = true;
     abi::Slot slot = task->slot;
+    loading = id;
     lock.unlock();
     SlotFault fault = load(slot);
     lock.lock();
+    loading = UINT64_MAX;
     if (task = find(id); task && !task->ended) {
       task->code = fault.code;
       task->detail = fault.detail;

@@ -60,6 +60,10 @@ public:
   std::optional<PublishTicket::Range> add(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
                                           const PublishTicket &before);
   bool haveEnded(const PublishTicket::Range &tasks);
+  /// Those that were added and may not have ended.
+  PublishTicket::Range added();
+  /// No load before number 'end' waits or is made, prefetches included.
+  bool haveLoaded(uint64_t end);
   /// Of tasks that have ended.
   void takeFaults(const PublishTicket::Range &tasks, std::vector<SlotFault> &faults);
   /// Ends all that waits, the device being lost.
@@ -84,6 +88,8 @@ private:
   uint64_t first = 0;
   /// Loads that wait.
   std::deque<uint64_t> loads;
+  /// The one that is being made.
+  uint64_t loading = UINT64_MAX;
   uint64_t fences = 0;
   std::deque<Resource> resources;
   bool closing = false;

@@ -38,8 +38,8 @@ public:
       std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
   }
-  /// Every so often: time to look whether waiting makes sense.
-  bool isLong() const { return turns % 512 == 511; }
+  /// Every so often, once waiting takes long: time to look whether it makes sense.
+  bool isLong() const { return turns > 4000 && turns % 512 == 0; }
 
 private:
   uint32_t turns = 0;
@@ -100,16 +100,15 @@ public:
     }
     if (Expected<void> drained = drain(); !drained)
       return drained;
-    buffers.free(buffer);
-    return sync();
+    return takeAway(buffer);
   }
   Expected<void> write(BufferHandle buffer, uint64_t offset, std::span<const std::byte> bytes) {
-    Expected<uint64_t> address = buffers.locate(buffer, offset, bytes.size());
-    return address ? device->copyToDevice(*address, bytes) : tl::unexpected(address.error());
+    Expected<BufferTable::Pin> pin = buffers.pin(buffer, offset, bytes.size());
+    return pin ? device->copyToDevice(pin->address, bytes) : tl::unexpected(pin.error());
   }
   Expected<void> read(BufferHandle buffer, uint64_t offset, std::span<std::byte> bytes) {
-    Expected<uint64_t> address = buffers.locate(buffer, offset, bytes.size());
-    return address ? device->copyFromDevice(*address, bytes) : tl::unexpected(address.error());
+    Expected<BufferTable::Pin> pin = buffers.pin(buffer, offset, bytes.size());
+    return pin ? device->copyFromDevice(pin->address, bytes) : tl::unexpected(pin.error());
   }
 
   Expected<PublishTicket> publish(std::span<const abi::Slot> slots, const PublishOptions &publishOptions);
@@ -164,6 +163,25 @@ private:
     std::lock_guard lock(routes.mutex);
     return buffers.sync();
   }
+  /// Frees a retired buffer that windows do not rely on any more.
+  Expected<void> takeAway(BufferHandle buffer) {
+    {
+      std::lock_guard lock(routes.mutex);
+      buffers.withdraw(buffer);
+      if (Expected<void> synced = buffers.sync(); !synced)
+        return synced;
+    }
+    // What was published until now may have found the row. Publications take the locks of their rings after us, so
+    // that their slots do not.
+    if (Expected<void> drained = drainRings(); !drained)
+      return drained;
+    buffers.free(buffer);
+    return {};
+  }
+  Expected<void> drainRings();
+  Expected<void> waitForTasks(const PublishTicket::Range &range);
+  template <typename Ended> Expected<void> waitUntil(Ended ended);
+  std::optional<Error> checkDevice();
   void loseDevice(const Error &error);
   std::optional<PublishTicket> publishFence(const abi::Slot &slot);
   SlotFault store(const abi::Slot &slot, std::span<const std::byte> bytes);
@@ -415,6 +433,15 @@ void ResidentEngine::Impl::capture(Routes::Route &route) {
     routes.retire(route, PromotionState::Failed, last.message);
 }
 
+/// Looks after the device, and gives its error when it is lost.
+std::optional<Error> ResidentEngine::Impl::checkDevice() {
+  if (std::optional<Error> error = lostError())
+    return error;
+  if (Expected<void> works = device->checkServing(); !works)
+    loseDevice(works.error());
+  return lostError();
+}
+
 void ResidentEngine::Impl::loseDevice(const Error &error) {
   {
     std::lock_guard lock(lostMutex);
@@ -559,12 +586,9 @@ SlotFault ResidentEngine::Impl::store(const abi::Slot &slot, std::span<const std
     return SlotFault{0, uint32_t(code), uint32_t(std::min<uint64_t>(detail, UINT32_MAX))};
   };
   uint32_t handle = slot.args[abi::LoadBuffer];
-  abi::BufferEntry row{};
-  {
-    std::lock_guard lock(routes.mutex);
-    if (handle < buffers.rows().size())
-      row = buffers.rows()[handle];
-  }
+  // A load that was published after the release may come while it is under way.
+  BufferTable::Pin pin = buffers.pinRow(handle);
+  const abi::BufferEntry &row = pin.row;
   if (!row.base)
     return fault(abi::FaultCode::BufferHandle, handle);
   if (!(row.tenants >> slot.tenant & 1))
@@ -608,23 +632,51 @@ std::vector<SlotFault> ResidentEngine::Impl::takeFaults(const PublishTicket &tic
 
 Expected<std::vector<SlotFault>> ResidentEngine::Impl::wait(const PublishTicket &ticket) {
   PublishTicket rest = ticket;
-  Backoff backoff;
-  for (size_t route = 0; route < RingRoutes; ++route)
-    while (rest.lines[route].begin != rest.lines[route].end &&
-           !(*sets[route])[ticket.priority].hasEnded(rest.lines[route].begin, rest.lines[route].end)) {
-      backoff.pause();
-      if (backoff.isLong())
-        if (std::optional<Error> error = lostError())
-          return tl::unexpected(*error);
-    }
-  while (ticket.tasks.begin != ticket.tasks.end && !tasks.haveEnded(ticket.tasks))
-    backoff.pause();
-  if (std::optional<Error> error = lostError(); error && ticket.tasks.begin != ticket.tasks.end)
-    return tl::unexpected(*error);
+  for (size_t route = 0; route < RingRoutes; ++route) {
+    PublishTicket::Range &lines = rest.lines[route];
+    if (lines.begin == lines.end)
+      continue;
+    Ring &ring = (*sets[route])[ticket.priority];
+    if (Expected<void> ended = waitUntil([&] { return ring.hasEnded(lines.begin, lines.end); }); !ended)
+      return tl::unexpected(ended.error());
+  }
+  if (ticket.tasks.begin != ticket.tasks.end)
+    if (Expected<void> ended = waitForTasks(ticket.tasks); !ended)
+      return tl::unexpected(ended.error());
   return takeFaults(ticket);
 }
 
+/// The error of the device, if it is lost meanwhile.
+template <typename Ended> Expected<void> ResidentEngine::Impl::waitUntil(Ended ended) {
+  Backoff backoff;
+  while (!ended()) {
+    backoff.pause();
+    if (backoff.isLong())
+      if (std::optional<Error> error = checkDevice())
+        return tl::unexpected(*error);
+  }
+  return {};
+}
+
+Expected<void> ResidentEngine::Impl::waitForTasks(const PublishTicket::Range &range) {
+  if (Expected<void> ended = waitUntil([&] { return tasks.haveEnded(range); }); !ended)
+    return ended;
+  // Those of a lost device end as well.
+  std::optional<Error> error = lostError();
+  return error && range.begin != range.end ? tl::unexpected(*error) : Expected<void>();
+}
+
 Expected<void> ResidentEngine::Impl::drain() {
+  // Fences and loads that are there now. A fence is published once more when it has nothing to wait for.
+  PublishTicket::Range waiting = tasks.added();
+  if (Expected<void> drained = drainRings(); !drained)
+    return drained;
+  if (Expected<void> ended = waitForTasks(waiting); !ended)
+    return ended;
+  return waitUntil([&] { return tasks.haveLoaded(waiting.end); });
+}
+
+Expected<void> ResidentEngine::Impl::drainRings() {
   for (size_t route = 0; route < RingRoutes; ++route)
     for (uint32_t priority = 0; sets[route] && priority < abi::PriorityLevels; ++priority) {
       Ring &ring = (*sets[route])[priority];
@@ -634,12 +686,8 @@ Expected<void> ResidentEngine::Impl::drain() {
         end = ring.next();
         begin = end - ring.waiting();
       }
-      Backoff backoff;
-      while (!ring.hasEnded(begin, end)) {
-        if (std::optional<Error> error = lostError())
-          return tl::unexpected(*error);
-        backoff.pause();
-      }
+      if (Expected<void> ended = waitUntil([&] { return ring.hasEnded(begin, end); }); !ended)
+        return ended;
     }
   return {};
 }
@@ -656,8 +704,7 @@ void ResidentEngine::Impl::manage() {
     if (closing)
       return;
     lock.unlock();
-    if (Expected<void> works = device->checkServing(); !works)
-      loseDevice(works.error());
+    (void)checkDevice();
     publisher.reclaim();
     countHeat();
     if (secondsSince(lastWatch) > options.watchdogPatience / 8 && !lostError())

@@ -167,8 +167,8 @@ public:
   /// As Engine::allocate.
   Expected<BufferHandle> allocate(ElementType type, uint64_t count, uint32_t access = abi::AccessReadWrite,
                                   uint32_t tenants = ~0u);
-  /// Waits for all that was published so far, and takes the buffer away. Its memory is given back at the end of the
-  /// epoch.
+  /// Waits for all that was published so far, and takes the buffer away: slots that are published meanwhile may find it
+  /// or fault. On a GPU its memory is given back at the end of the epoch.
   Expected<void> release(BufferHandle buffer);
   /// Copies at once, whatever runs. Slots published afterwards see what was written; read() sees what slots wrote whose
   /// tickets were waited for.
@@ -194,7 +194,7 @@ public:
   /// Waits for all slots and returns those that faulted, sorted; each is returned once. DeviceFailed when the device
   /// was lost before they had ended.
   Expected<std::vector<SlotFault>> wait(const PublishTicket &ticket);
-  /// Waits until nothing that was published so far waits or runs.
+  /// Waits until nothing that was published so far waits or runs, fences and loads included.
   Expected<void> drain();
 
   /// Ends the epoch and starts the next, with what was compiled since.

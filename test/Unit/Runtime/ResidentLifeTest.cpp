@@ -1,0 +1,170 @@
+//===- ResidentLifeTest.cpp - Ends of buffers, epochs and engines ---------===//
+//
+// Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What ends while slots, loads and callers still use it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "FakeCode.h"
+#include "mk/Runtime/ResidentEngine.h"
+#include <chrono>
+#include <gtest/gtest.h>
+
+namespace mk::test {
+namespace {
+class ResidentLife : public testing::Test {
+protected:
+  void SetUp() override { journal.reset(); }
+  void TearDown() override { EXPECT_EQ(journal.violations, 0u); }
+
+  static ResidentOptions quiet() {
+    ResidentOptions options;
+    options.promote = false;
+    return options;
+  }
+  void open(const ResidentOptions &options = quiet(), FakeOptions fake = {}) {
+    auto created = ResidentEngine::create(createHostDevice({2}), std::make_unique<FakeCode>(std::move(fake)), options);
+    ASSERT_TRUE(created) << created.error().message;
+    engine = std::move(*created);
+  }
+  BufferHandle buffer(size_t count, uint32_t tenants = ~0u) {
+    auto made = engine->allocate(ElementType::I32, count, abi::AccessReadWrite, tenants);
+    EXPECT_TRUE(made) << made.error().message;
+    return *made;
+  }
+  std::vector<int32_t> read(BufferHandle from, size_t count) {
+    std::vector<int32_t> elements(count, -1);
+    auto done = engine->read(from, 0, std::as_writable_bytes(std::span(elements)));
+    EXPECT_TRUE(done) << done.error().message;
+    return elements;
+  }
+  PublishTicket publish(const std::vector<abi::Slot> &slots) {
+    auto ticket = engine->publish(slots);
+    EXPECT_TRUE(ticket) << ticket.error().message;
+    return ticket ? *ticket : PublishTicket();
+  }
+  static std::vector<abi::Slot> naps(size_t count, uint32_t microseconds) {
+    return std::vector<abi::Slot>(count, makeSlot(Nap, {microseconds}));
+  }
+
+  std::unique_ptr<ResidentEngine> engine;
+};
+
+double secondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+} // namespace
+
+TEST_F(ResidentLife, ReleasedMemoryIsNotWrittenBySlotsThatComeMeanwhile) {
+  open();
+  constexpr size_t Count = 4096;
+  std::atomic<uint32_t> handle = buffer(Count, 1u << 1);
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> threads;
+  for (uint32_t number = 0; number < 3; ++number)
+    threads.emplace_back([&, number] {
+      // Each has elements of its own, and waits before it writes them again.
+      while (!stop) {
+        std::vector<abi::Slot> slots;
+        for (uint32_t i = 0; i < 16; ++i)
+          slots.push_back(makeSlot(Fill, {handle, 16 * number + i, 1, 7}, 1));
+        auto ticket = engine->publish(slots);
+        ASSERT_TRUE(ticket);
+        ASSERT_TRUE(engine->wait(*ticket));
+      }
+    });
+  for (int round = 0; round < 300; ++round) {
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+    ASSERT_TRUE(engine->release(handle));
+    // The memory, and sooner or later the handle, go to somebody else.
+    BufferHandle other = buffer(Count, 1u << 5);
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+    ASSERT_EQ(read(other, 64), std::vector<int32_t>(64)) << round;
+    ASSERT_TRUE(engine->release(other));
+    handle = buffer(Count, 1u << 1);
+  }
+  stop = true;
+  for (std::thread &thread : threads)
+    thread.join();
+}
+
+TEST_F(ResidentLife, CopiesKeepTheirBuffer) {
+  open();
+  constexpr size_t Count = 1 << 18;
+  std::atomic<uint32_t> handle = buffer(Count);
+  std::atomic<bool> stop = false;
+  std::thread reader([&] {
+    std::vector<int32_t> elements(Count);
+    while (!stop)
+      if (auto done = engine->read(handle, 0, std::as_writable_bytes(std::span(elements))); !done)
+        EXPECT_EQ(done.error().code, ErrorCode::NotFound);
+  });
+  for (int round = 0; round < 100; ++round) {
+    BufferHandle old = handle.exchange(buffer(Count));
+    ASSERT_TRUE(engine->release(old));
+  }
+  stop = true;
+  reader.join();
+}
+
+TEST_F(ResidentLife, PrefetchesKeepTheirBuffer) {
+  open();
+  constexpr size_t Count = 1 << 20;
+  uint32_t resource = engine->addResource(
+      [](uint64_t, std::span<std::byte> to) -> Expected<void> {
+        std::fill(to.begin(), to.end(), std::byte(1));
+        return {};
+      },
+      Count * sizeof(int32_t));
+  std::atomic<uint32_t> handle = buffer(Count, 1u << 1);
+  std::atomic<bool> stop = false;
+  std::thread loader([&] {
+    // Waiting for a prefetch is waiting for its beginning.
+    while (!stop)
+      EXPECT_TRUE(engine->wait(publish({makeSlot(uint32_t(abi::Builtin::LoadMiss), {resource, 1, handle}, 1)})));
+  });
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_TRUE(engine->release(handle));
+    BufferHandle other = buffer(Count, 1u << 5);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(read(other, Count), std::vector<int32_t>(Count)) << round;
+    ASSERT_TRUE(engine->release(other));
+    handle = buffer(Count, 1u << 1);
+  }
+  stop = true;
+  loader.join();
+}
+
+TEST_F(ResidentLife, DrainingWaitsForLoads) {
+  open();
+  std::atomic<int> reads = 0;
+  uint32_t resource = engine->addResource(
+      [&](uint64_t, std::span<std::byte>) -> Expected<void> {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        ++reads;
+        return {};
+      },
+      16);
+  std::vector<abi::Slot> loads(4, makeSlot(uint32_t(abi::Builtin::LoadMiss), {resource, 0, buffer(4)}));
+  publish(loads);
+  EXPECT_TRUE(engine->drain());
+  EXPECT_EQ(reads, 4);
+  // A load that was published before its buffer is released finds it.
+  BufferHandle to = buffer(4);
+  loads.back().args[abi::LoadBuffer] = to;
+  PublishTicket ticket = publish(loads);
+  EXPECT_TRUE(engine->release(to));
+  EXPECT_EQ(reads, 8);
+  EXPECT_TRUE(engine->wait(ticket)->empty());
+  // So does the end of the engine.
+  publish(loads);
+  engine.reset();
+  EXPECT_EQ(reads, 11);
+}
+
+} // namespace mk::test
