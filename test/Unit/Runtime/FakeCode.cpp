@@ -116,9 +116,10 @@ static void appendHit(const abi::LaunchParams &params, const abi::HitRecord &hit
 static std::optional<Fault> runBody(uint32_t code, const uint32_t *words, const abi::LaunchParams &params,
                                     uint32_t slot) {
   switch (code) {
+  // Slots on several threads may have elements in common.
   case Fill:
     for (int32_t &element : memref<int32_t>(words, true, params))
-      element = int32_t(words[3]);
+      std::atomic_ref(element).store(int32_t(words[3]), std::memory_order_relaxed);
     return std::nullopt;
   case Add: {
     auto x = memref<int32_t>(words, true, params), y = memref<int32_t>(words + 3, true, params),
@@ -129,7 +130,7 @@ static std::optional<Fault> runBody(uint32_t code, const uint32_t *words, const 
   }
   case Bump:
     for (int32_t &element : memref<int32_t>(words, false, params))
-      element += int32_t(words[1]);
+      std::atomic_ref(element).fetch_add(int32_t(words[1]), std::memory_order_relaxed);
     return std::nullopt;
   case Oops:
     return Fault{abi::FaultCode(uint32_t(abi::FaultCode::User) + words[0]), 0};
