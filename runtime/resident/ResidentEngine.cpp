@@ -13,6 +13,7 @@
 #include "Routes.h"
 #include <bit>
 #include <condition_variable>
+#include <limits>
 #include <thread>
 
 namespace mk {
@@ -70,10 +71,13 @@ public:
     managerWake.notify_all();
     if (manager.joinable())
       manager.join();
+    for (Backoff backoff; waiters != 0;)
+      backoff.pause();
     if (started) {
       (void)drain();
       leave();
-      (void)device->stopServing(options.leaveSeconds);
+      // However long it takes: what they use is destroyed next. They do come to an end, since loops have fuel.
+      (void)device->stopServing(std::numeric_limits<double>::infinity());
     }
     // Requests that are under way refer to this.
     std::unique_lock lock(arrivalMutex);
@@ -91,6 +95,7 @@ public:
     return buffer;
   }
   Expected<void> release(BufferHandle buffer) {
+    Waiter waiter(*this);
     if (Expected<void> retired = buffers.retire(buffer); !retired)
       return retired;
     {
@@ -178,6 +183,16 @@ private:
     buffers.free(buffer);
     return {};
   }
+  /// A call that may wait, and that the end of the engine waits for.
+  class Waiter {
+  public:
+    explicit Waiter(Impl &impl) : impl(impl) { ++impl.waiters; }
+    ~Waiter() { --impl.waiters; }
+    Waiter(const Waiter &) = delete;
+
+  private:
+    Impl &impl;
+  };
   Expected<void> drainRings();
   Expected<void> waitForTasks(const PublishTicket::Range &range);
   template <typename Ended> Expected<void> waitUntil(Ended ended);
@@ -229,9 +244,13 @@ private:
 
   std::mutex managerMutex;
   std::condition_variable managerWake;
-  bool closing = false;
+  /// Set with the mutex held.
+  std::atomic<bool> closing = false;
+  std::atomic<uint32_t> waiters = 0;
   /// Of the manager.
   std::atomic<uint64_t> passes = 0;
+  /// Calls that wait for promotions, which do not wait for their interval then.
+  std::atomic<uint32_t> promotionWaiters = 0;
   std::thread manager;
 
   /// Of opcodes, by dense index, and what the watchdog saw: when there was progress last, and what it says.
@@ -351,7 +370,7 @@ Expected<EpochSwap> ResidentEngine::Impl::swapLocked() {
   leave();
   if (Expected<void> stopped = device->stopServing(options.leaveSeconds); !stopped) {
     loseDevice(stopped.error());
-    return tl::unexpected(stopped.error());
+    return tl::unexpected(*lostError());
   }
   record.leaveSeconds = secondsSince(start);
   Clock::time_point loading = Clock::now();
@@ -397,7 +416,7 @@ Expected<EpochSwap> ResidentEngine::Impl::swapLocked() {
   Clock::time_point starting = Clock::now();
   if (Expected<void> serving = startWorkers(); !serving) {
     loseDevice(serving.error());
-    return tl::unexpected(serving.error());
+    return tl::unexpected(*lostError());
   }
   record.startSeconds = secondsSince(starting);
   record.epoch = epoch;
@@ -447,7 +466,7 @@ void ResidentEngine::Impl::loseDevice(const Error &error) {
     std::lock_guard lock(lostMutex);
     if (lost)
       return;
-    lostReason = error;
+    lostReason = {ErrorCode::DeviceFailed, error.message};
     lost.store(true, std::memory_order_release);
   }
   tasks.abandon();
@@ -518,9 +537,12 @@ Expected<PublishTicket> ResidentEngine::Impl::publish(std::span<const abi::Slot>
   }
 
   Backoff backoff;
+  std::optional<Waiter> waiter;
   while (true) {
     if (std::optional<Error> error = lostError())
       return tl::unexpected(*error);
+    if (waiter && closing)
+      return makeError(ErrorCode::Closed, "the engine was shut down while slots waited for room");
     uint32_t tenant = 0;
     Expected<Publisher::Outcome> outcome = publisher.publish(rest, indexes, publishOptions.priority, ticket, tenant);
     if (!outcome)
@@ -546,6 +568,8 @@ Expected<PublishTicket> ResidentEngine::Impl::publish(std::span<const abi::Slot>
                                                     " has no room for " + std::to_string(rest.size()) +
                                                     " slots; publish later, or with PublishOptions::wait");
     }
+    if (!waiter)
+      waiter.emplace(*this);
     backoff.pause();
   }
   device->wakeServing();
@@ -558,6 +582,8 @@ Expected<PublishTicket> ResidentEngine::Impl::publish(std::span<const abi::Slot>
     }
     if (std::optional<Error> error = lostError())
       return tl::unexpected(*error);
+    if (!waiter)
+      waiter.emplace(*this);
     backoff.pause();
   }
   return ticket;
@@ -631,6 +657,7 @@ std::vector<SlotFault> ResidentEngine::Impl::takeFaults(const PublishTicket &tic
 }
 
 Expected<std::vector<SlotFault>> ResidentEngine::Impl::wait(const PublishTicket &ticket) {
+  Waiter waiter(*this);
   PublishTicket rest = ticket;
   for (size_t route = 0; route < RingRoutes; ++route) {
     PublishTicket::Range &lines = rest.lines[route];
@@ -667,6 +694,7 @@ Expected<void> ResidentEngine::Impl::waitForTasks(const PublishTicket::Range &ra
 }
 
 Expected<void> ResidentEngine::Impl::drain() {
+  Waiter waiter(*this);
   // Fences and loads that are there now. A fence is published once more when it has nothing to wait for.
   PublishTicket::Range waiting = tasks.added();
   if (Expected<void> drained = drainRings(); !drained)
@@ -777,7 +805,7 @@ void ResidentEngine::Impl::promote() {
   requestRoutes();
   if (somethingNew) {
     std::lock_guard lock(swapMutex);
-    if (secondsSince(lastSwap) >= options.swapInterval)
+    if (promotionWaiters != 0 || secondsSince(lastSwap) >= options.swapInterval)
       (void)swapLocked();
   }
   checkInstalled();
@@ -937,9 +965,11 @@ Expected<void> ResidentEngine::Impl::demoteAll() {
 }
 
 void ResidentEngine::Impl::waitForPromotions() {
+  Waiter waiter(*this);
+  ++promotionWaiters;
   // The manager has to look at what was published until now.
   uint64_t seen = passes;
-  while (!lostError()) {
+  while (!lostError() && !closing) {
     if (passes >= seen + 2) {
       std::lock_guard lock(arrivalMutex);
       std::lock_guard routesLock(routes.mutex);
@@ -947,10 +977,11 @@ void ResidentEngine::Impl::waitForPromotions() {
       for (Routes::Route *route : routes.wanted())
         busy |= route->state == PromotionState::Queued && !(route->installed && route->unit->samples.empty());
       if (!busy)
-        return;
+        break;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  --promotionWaiters;
 }
 
 //===----------------------------------------------------------------------===//
@@ -1029,9 +1060,11 @@ Expected<std::unique_ptr<ResidentEngine>> ResidentEngine::create(std::unique_ptr
   if (options.maxBuffers <= abi::SystemBufferCount || options.maxBuffers > 1u << 24)
     return refuse("ResidentOptions::maxBuffers is " + std::to_string(options.maxBuffers) + ", give " +
                   std::to_string(abi::SystemBufferCount + 1) + " to " + std::to_string(1u << 24));
-  if (!(options.heatHalfLife > 0) || !(options.leaveSeconds > 0) || !(options.swapInterval >= 0))
+  if (!(options.heatHalfLife > 0) || !(options.leaveSeconds > 0) || !(options.swapInterval >= 0) ||
+      !(options.watchdogPatience > 0))
     return refuse("ResidentOptions::heatHalfLife is " + std::to_string(options.heatHalfLife) + ", leaveSeconds " +
                   std::to_string(options.leaveSeconds) + ", swapInterval " + std::to_string(options.swapInterval) +
+                  ", watchdogPatience " + std::to_string(options.watchdogPatience) +
                   "; give times above 0 (an interval may be 0)");
   if (options.tenants.size() > abi::MaxTenants)
     return refuse("ResidentOptions::tenants has " + std::to_string(options.tenants.size()) +

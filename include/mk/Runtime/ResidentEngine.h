@@ -59,7 +59,8 @@ struct ResidentOptions {
   std::vector<TenantOptions> tenants;
   /// Faults that are kept for each ring until their tickets are waited for; the oldest give way.
   uint32_t keptFaults = 1024;
-  /// The longest that workers may take to leave, in seconds. Afterwards the device counts as lost.
+  /// The longest that workers may take to leave, in seconds. Afterwards the device counts as lost. They leave after the
+  /// slot or window that they run. The end of the engine waits for them in any case.
   double leaveSeconds = 10;
   /// Compiles hot windows and puts them into the next epoch.
   bool promote = true;
@@ -156,7 +157,8 @@ public:
   /// without resident mode; the errors of the provider and of the device.
   static Expected<std::unique_ptr<ResidentEngine>>
   create(std::unique_ptr<Device> device, std::unique_ptr<CodeProvider> code, const ResidentOptions &options = {});
-  /// Waits for everything that was published, then lets the workers leave.
+  /// Waits for everything that was published, then lets the workers leave. Calls that wait have returned by then: those
+  /// that wait for room with Closed, the others with what they waited for. No other call may be under way.
   ~ResidentEngine();
   ResidentEngine(const ResidentEngine &) = delete;
   ResidentEngine &operator=(const ResidentEngine &) = delete;
@@ -187,7 +189,8 @@ public:
   /// Publishes slots and windows: all, or none. The errors of Engine::submit; besides, TenantRight for what its rights
   /// do not let a tenant publish, TenantOpcodeWindow for an opcode in the range of another tenant, Unsupported for
   /// opcodes that emit hits and windows of more than abi::RingUnit slots, Busy without room (or beyond a tenant's
-  /// quota) when the call must not wait. More slots than a ring has lines are InvalidArgument.
+  /// quota) when the call must not wait, Closed when the engine is destroyed while it waits. More slots than a ring has
+  /// lines are InvalidArgument.
   Expected<PublishTicket> publish(std::span<const abi::Slot> slots, const PublishOptions &options = {});
   /// True when all slots have ended.
   Expected<bool> poll(const PublishTicket &ticket);
@@ -203,7 +206,7 @@ public:
   std::vector<EpochSwap> swaps() const;
   /// Takes all windows back to the interpreter, and begins to count anew.
   Expected<void> demoteAll();
-  /// Waits until no window waits to be compiled or to go live.
+  /// Waits until no window waits to be compiled or to go live. Meanwhile epochs do not keep to 'swapInterval'.
   void waitForPromotions();
   std::vector<ResidentWindow> windows() const;
   Expected<ResidentTelemetry> telemetry();

@@ -363,6 +363,11 @@ TEST_F(Resident, OptionsAreChecked) {
   options = {};
   options.heatHalfLife = 0;
   EXPECT_NE(refusal(options).find("give times above 0"), std::string::npos);
+  for (double patience : {-1.0, 0.0, std::numeric_limits<double>::quiet_NaN()}) {
+    options = {};
+    options.watchdogPatience = patience;
+    EXPECT_NE(refusal(options).find("watchdogPatience"), std::string::npos);
+  }
   options = {};
   options.tenants.resize(30);
   EXPECT_EQ(refusal(options), "ResidentOptions::tenants has 30 entries, but there are 29 tenants");

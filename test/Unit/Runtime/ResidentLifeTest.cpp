@@ -167,4 +167,119 @@ TEST_F(ResidentLife, DrainingWaitsForLoads) {
   EXPECT_EQ(reads, 11);
 }
 
+TEST_F(ResidentLife, EpochsEndAfterTheSlotThatRuns) {
+  ResidentOptions options = quiet();
+  options.leaveSeconds = 0.5;
+  open(options);
+  // A second or two of work in one claim of each worker, and a window that must not be torn.
+  constexpr size_t Count = 150;
+  std::vector<abi::Slot> slots = naps(Count, 10'000);
+  BufferHandle x = buffer(1);
+  for (uint32_t i = 0; i < 8; ++i) {
+    slots.push_back(makeSlot(Bump, {x, 1}));
+    slots.back().order |= i ? uint32_t(abi::OrderContinuation) : 8u << abi::OrderLengthShift;
+  }
+  PublishTicket ticket = publish(slots);
+  for (int i = 0; i < 5; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(15));
+    auto swapped = engine->swap();
+    ASSERT_TRUE(swapped) << swapped.error().message;
+    EXPECT_LT(swapped->leaveSeconds, 0.4);
+  }
+  EXPECT_FALSE(*engine->poll(ticket));
+  EXPECT_TRUE(engine->wait(ticket)->empty());
+  // Each slot once.
+  EXPECT_EQ(read(x, 1)[0], 8);
+  EXPECT_EQ(journal.interpretedSlots, Count + 8);
+  auto telemetry = engine->telemetry();
+  EXPECT_EQ(telemetry->workers[0].claimed, Count);
+}
+
+TEST_F(ResidentLife, ASlotDoesNotWaitForThoseBehindIt) {
+  open();
+  std::vector<abi::Slot> slots = naps(20, 0);
+  for (const abi::Slot &slot : naps(40, 50'000))
+    slots.push_back(slot);
+  auto start = std::chrono::steady_clock::now();
+  publish(slots);
+  while (engine->telemetry()->tenants[0].ended < 20)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_LT(secondsSince(start), 0.5);
+  EXPECT_TRUE(engine->drain());
+}
+
+TEST_F(ResidentLife, WorkersThatAreLateAreWaitedForAtTheEnd) {
+  ResidentOptions options = quiet();
+  options.leaveSeconds = 0.01;
+  open(options);
+  PublishTicket ticket = publish(naps(20, 100'000));
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  // A device whose workers do not leave in time is lost, for this call and for all others.
+  auto swapped = engine->swap();
+  ASSERT_FALSE(swapped);
+  EXPECT_EQ(swapped.error().code, ErrorCode::DeviceFailed);
+  EXPECT_NE(swapped.error().message.find("did not leave within"), std::string::npos) << swapped.error().message;
+  auto waited = engine->wait(ticket);
+  ASSERT_FALSE(waited);
+  EXPECT_EQ(waited.error().code, ErrorCode::DeviceFailed);
+  EXPECT_EQ(engine->drain().error().code, ErrorCode::DeviceFailed);
+  EXPECT_EQ(engine->publish(naps(1, 0)).error().code, ErrorCode::DeviceFailed);
+  EXPECT_EQ(engine->swap().error().code, ErrorCode::DeviceFailed);
+  engine.reset();
+}
+
+TEST_F(ResidentLife, LeavingMayTakeForEver) {
+  for (double seconds : {1e12, std::numeric_limits<double>::infinity()}) {
+    ResidentOptions options = quiet();
+    options.leaveSeconds = seconds;
+    open(options);
+    publish(naps(4, 10'000));
+    EXPECT_TRUE(engine->swap());
+  }
+}
+
+TEST_F(ResidentLife, PublishersThatWaitForRoomHearOfTheEnd) {
+  ResidentOptions options = quiet();
+  options.tenants = {{}, {~0u, 1}};
+  open(options);
+  // This one has all credit of its tenant.
+  PublishTicket ticket = publish({makeSlot(Nap, {300'000}, 1)});
+  std::atomic<int> closed = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&, engine = engine.get()] {
+      auto refused = engine->publish(std::vector{makeSlot(Nap, {0}, 1)});
+      closed += !refused && refused.error().code == ErrorCode::Closed;
+    });
+  std::vector<SlotFault> faults(1);
+  threads.emplace_back([&, engine = engine.get()] { faults = *engine->wait(ticket); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  engine.reset();
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(closed, 3);
+  EXPECT_TRUE(faults.empty());
+}
+
+TEST_F(ResidentLife, PromotionsThatAreWaitedForDoNotKeepToTheirInterval) {
+  ResidentOptions options;
+  options.swapInterval = 1e9;
+  open(options);
+  BufferHandle x = buffer(8), y = buffer(8);
+  for (int i = 0; i < 200; ++i) {
+    std::vector<abi::Slot> slots = {makeSlot(Fill, {x, 0, 8, 1}), makeSlot(Add, {x, 0, 8, x, 0, 8, y, 0, 8})};
+    slots[0].order |= 2u << abi::OrderLengthShift;
+    slots[1].order |= abi::OrderContinuation;
+    EXPECT_TRUE(engine->wait(publish(slots)));
+  }
+  engine->waitForPromotions();
+  ASSERT_FALSE(engine->windows().empty());
+  EXPECT_EQ(engine->windows()[0].state, PromotionState::Live);
+  // What was hot has to become so again.
+  EXPECT_TRUE(engine->demoteAll());
+  EXPECT_EQ(engine->windows()[0].recent, 0);
+  engine->waitForPromotions();
+  EXPECT_NE(engine->windows()[0].state, PromotionState::Live);
+}
+
 } // namespace mk::test
