@@ -74,6 +74,14 @@ Expected<uint64_t> BufferTable::allocateSystem(abi::SystemBuffer row, uint64_t b
 }
 
 Expected<BufferHandle> BufferTable::allocate(uint64_t bytes, uint32_t access, uint32_t tenants) {
+  return allocateRow(bytes, access, tenants, State::InUse);
+}
+
+Expected<BufferHandle> BufferTable::allocateForEngine(uint64_t bytes, uint32_t access) {
+  return allocateRow(bytes, access, 1u << abi::EngineTenant, State::Retired);
+}
+
+Expected<BufferHandle> BufferTable::allocateRow(uint64_t bytes, uint32_t access, uint32_t tenants, State state) {
   Expected<uint64_t> base = allocateZeros(bytes, "a buffer");
   if (!base)
     return tl::unexpected(base.error());
@@ -94,7 +102,7 @@ Expected<BufferHandle> BufferTable::allocate(uint64_t bytes, uint32_t access, ui
     pins.emplace_back();
   }
   table[handle] = {*base, bytes, tenants, access};
-  states[handle] = State::InUse;
+  states[handle] = state;
   noteChange(handle);
   return handle;
 }

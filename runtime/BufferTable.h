@@ -35,6 +35,8 @@ public:
 
   /// A zero-filled buffer.
   Expected<BufferHandle> allocate(uint64_t bytes, uint32_t access, uint32_t tenants);
+  /// The same for slots of abi::EngineTenant alone. The calls below do not know it, but those of the dispatcher do.
+  Expected<BufferHandle> allocateForEngine(uint64_t bytes, uint32_t access);
   /// A zero-filled buffer for the engine itself: no slot can name it, and the calls below do not know it.
   Expected<uint64_t> allocateSystem(abi::SystemBuffer row, uint64_t bytes);
   /// Takes the handle out of use for calls from now on. The row and its memory stay until free().
@@ -106,6 +108,7 @@ private:
   size_t mirrorRows = 0;
   size_t maxRows = size_t(1) << 32;
 
+  Expected<BufferHandle> allocateRow(uint64_t bytes, uint32_t access, uint32_t tenants, State state);
   void noteChange(size_t row);
   /// With the mutex held: where 'bytes' bytes from 'offset' on lie.
   Expected<uint64_t> find(BufferHandle buffer, uint64_t offset, uint64_t bytes) const;

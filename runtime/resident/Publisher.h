@@ -43,7 +43,7 @@ public:
   enum class Outcome { Published, NoRoom, NoQuota };
   /// 'indexes' names the slots in faults; empty when they are 0, 1, 2, ... NoRoom when a ring has none, NoQuota when a
   /// tenant has no credit: 'blocked' says which. The ticket's ranges are filled in. 'forced' is the route of all
-  /// windows, which are not observed then.
+  /// windows, which are not observed then, and run as abi::EngineTenant without credit.
   Expected<Outcome> publish(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes, uint32_t priority,
                             PublishTicket &ticket, uint32_t &blocked, std::optional<uint32_t> forced = std::nullopt);
 

@@ -105,7 +105,7 @@ public:
     }
     if (Expected<void> drained = drain(); !drained)
       return drained;
-    return takeAway(buffer);
+    return takeAway(std::span(&buffer, 1));
   }
   Expected<void> write(BufferHandle buffer, uint64_t offset, std::span<const std::byte> bytes) {
     Expected<BufferTable::Pin> pin = buffers.pin(buffer, offset, bytes.size());
@@ -168,19 +168,21 @@ private:
     std::lock_guard lock(routes.mutex);
     return buffers.sync();
   }
-  /// Frees a retired buffer that windows do not rely on any more.
-  Expected<void> takeAway(BufferHandle buffer) {
+  /// Frees retired buffers that windows do not rely on any more.
+  Expected<void> takeAway(std::span<const BufferHandle> handles) {
     {
       std::lock_guard lock(routes.mutex);
-      buffers.withdraw(buffer);
+      for (BufferHandle handle : handles)
+        buffers.withdraw(handle);
       if (Expected<void> synced = buffers.sync(); !synced)
         return synced;
     }
-    // What was published until now may have found the row. Publications take the locks of their rings after us, so
-    // that their slots do not.
+    // What was published until now may have found the rows. Later publications take the locks of their rings after us,
+    // so that their slots do not.
     if (Expected<void> drained = drainRings(); !drained)
       return drained;
-    buffers.free(buffer);
+    for (BufferHandle handle : handles)
+      buffers.free(handle);
     return {};
   }
   /// A call that may wait, and that the end of the engine waits for.
@@ -914,8 +916,10 @@ bool ResidentEngine::Impl::checkInstalled() {
       next->captured.clear();
     }
     any = true;
-    RouteCheck check(*device, layout, buffers, routes.mutex,
-                     [this](std::span<const abi::Slot> slots, uint32_t id) { return runWindow(slots, id); });
+    RouteCheck check(
+        *device, layout, buffers, routes.mutex,
+        [this](std::span<const abi::Slot> slots, uint32_t id) { return runWindow(slots, id); },
+        [this](std::span<const BufferHandle> handles) { return takeAway(handles); });
     Expected<std::string> difference = check.run(candidate);
     std::lock_guard lock(routes.mutex);
     Routes::Route *route = routes.find(candidate.route);

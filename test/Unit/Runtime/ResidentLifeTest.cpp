@@ -282,4 +282,42 @@ TEST_F(ResidentLife, PromotionsThatAreWaitedForDoNotKeepToTheirInterval) {
   EXPECT_NE(engine->windows()[0].state, PromotionState::Live);
 }
 
+TEST_F(ResidentLife, ChecksOfRoutesAreNobodysBusiness) {
+  ResidentOptions options;
+  options.tenants = {{}, {~0u, 2}};
+  open(options);
+  BufferHandle x = buffer(8), y = buffer(8);
+  // The copies of a check get the next handles.
+  std::atomic<bool> stop = false;
+  std::atomic<uint64_t> good = 0;
+  std::thread guesser([&] {
+    while (!stop) {
+      auto ticket = engine->publish(std::vector{makeSlot(Fill, {y + 1, 0, 1, 7}, 1), makeSlot(Fill, {y + 2, 0, 1, 7})});
+      ASSERT_TRUE(ticket);
+      good += 2 - engine->wait(*ticket)->size();
+      EXPECT_FALSE(engine->release(y + 1));
+      std::vector<std::byte> byte(1);
+      EXPECT_FALSE(engine->read(y + 1, 0, byte));
+    }
+  });
+  uint64_t windows = 0;
+  for (int kind = 0; kind < 40; ++kind) {
+    // Kinds that differ in the extents of their arguments.
+    std::vector<abi::Slot> slots;
+    for (int bit = 0; bit < 6; ++bit)
+      slots.push_back(makeSlot(Fill, {kind >> bit & 1 ? x : y, uint32_t(bit), 1, 1}, 2));
+    slots[0].order |= 6u << abi::OrderLengthShift;
+    for (size_t i = 1; i < slots.size(); ++i)
+      slots[i].order |= abi::OrderContinuation;
+    for (int i = 0; i < 60; ++i, ++windows)
+      EXPECT_TRUE(engine->wait(publish(slots)));
+  }
+  engine->waitForPromotions();
+  stop = true;
+  guesser.join();
+  EXPECT_EQ(good, 0u);
+  EXPECT_GT(engine->telemetry()->swaps, 0u);
+  EXPECT_EQ(engine->telemetry()->tenants[2].published, 6 * windows);
+}
+
 } // namespace mk::test
