@@ -146,7 +146,8 @@ struct ResidentWindow {
   std::string what;
   uint64_t total = 0;
   double recent = 0;
-  PromotionState state = PromotionState::Dropped;
+  /// Interpreted, Queued, Live, Failed or Mismatched.
+  PromotionState state = PromotionState::Interpreted;
   std::string error;
 };
 

@@ -279,7 +279,7 @@ TEST_F(ResidentLife, PromotionsThatAreWaitedForDoNotKeepToTheirInterval) {
   EXPECT_TRUE(engine->demoteAll());
   EXPECT_EQ(engine->windows()[0].recent, 0);
   engine->waitForPromotions();
-  EXPECT_NE(engine->windows()[0].state, PromotionState::Live);
+  EXPECT_EQ(engine->windows()[0].state, PromotionState::Interpreted);
 }
 
 TEST_F(ResidentLife, ChecksOfRoutesAreNobodysBusiness) {
