@@ -240,7 +240,7 @@ void SlotRunner::run(ArrayRef<OpcodeOp> opcodes) {
   };
   auto task = TaskOp::create(b, TypeRange{b.getI64Type()});
   b.fill(task.getBody(), [&] {
-    Value known = compare(arith::CmpIPredicate::ult, tenant, b.i32(abi::MaxTenants));
+    Value known = compare(arith::CmpIPredicate::ule, tenant, b.i32(abi::EngineTenant));
     auto branch = scf::IfOp::create(b, known, /*withElseRegion=*/true);
     b.setInsertionPointToStart(branch.elseBlock());
     FaultOp::create(b, FaultKind::TenantRange, IntegerAttr(), IntegerAttr(), tenant);
@@ -300,7 +300,7 @@ Value SlotRunner::validate(ArrayRef<OpcodeOp> opcodes, Value count, Value total,
   fault = select(fits, fault, faultWord(FaultKind::PackedCount, count));
   Value packed = compare(CmpIPredicate::eq, opcode, b.i32(uint32_t(abi::Builtin::PackedSlot)));
   fault = select(packed, fault, faultWord(FaultKind::UnknownOpcode, opcode));
-  Value tenantKnown = compare(CmpIPredicate::ult, tenant, b.i32(abi::MaxTenants));
+  Value tenantKnown = compare(CmpIPredicate::ule, tenant, b.i32(abi::EngineTenant));
   return select(tenantKnown, fault, faultWord(FaultKind::TenantRange, tenant));
 }
 

@@ -8,6 +8,9 @@
 
 #include "BufferTable.h"
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
 #include <limits>
 
 namespace mk {
@@ -76,6 +79,14 @@ Expected<uint64_t> BufferTable::allocateSystem(abi::SystemBuffer row, uint64_t b
 }
 
 Expected<BufferHandle> BufferTable::allocate(uint64_t bytes, uint32_t access, uint32_t tenants) {
+  return allocateRow(bytes, access, tenants, State::InUse);
+}
+
+Expected<BufferHandle> BufferTable::allocateForEngine(uint64_t bytes, uint32_t access) {
+  return allocateRow(bytes, access, 1u << abi::EngineTenant, State::Retired);
+}
+
+Expected<BufferHandle> BufferTable::allocateRow(uint64_t bytes, uint32_t access, uint32_t tenants, State state) {
   Expected<uint64_t> base = allocateZeros(bytes, "a buffer");
   if (!base)
     return tl::unexpected(base.error());
@@ -92,10 +103,11 @@ Expected<BufferHandle> BufferTable::allocate(uint64_t bytes, uint32_t access, ui
     }
     handle = BufferHandle(table.size());
     table.emplace_back();
-    retired.push_back(true);
+    states.emplace_back();
+    pins.emplace_back();
   }
   table[handle] = {*base, bytes, tenants, access};
-  retired[handle] = false;
+  states[handle] = state;
   noteChange(handle);
   return handle;
 }
@@ -107,15 +119,42 @@ static tl::unexpected<Error> noBuffer(BufferHandle buffer) {
 
 Expected<void> BufferTable::retire(BufferHandle buffer) {
   std::lock_guard lock(mutex);
-  if (buffer >= table.size() || retired[buffer])
+  if (buffer >= table.size() || states[buffer] != State::InUse)
     return noBuffer(buffer);
-  retired[buffer] = true;
+  states[buffer] = State::Retired;
   return {};
 }
 
 Expected<uint64_t> BufferTable::locate(BufferHandle buffer, uint64_t offset, uint64_t bytes) const {
   std::lock_guard lock(mutex);
-  if (buffer >= table.size() || retired[buffer])
+  return find(buffer, offset, bytes);
+}
+
+Expected<BufferTable::Pin> BufferTable::pin(BufferHandle buffer, uint64_t offset, uint64_t bytes) {
+  std::lock_guard lock(mutex);
+  Expected<uint64_t> address = find(buffer, offset, bytes);
+  if (!address)
+    return tl::unexpected(address.error());
+  ++pins[buffer];
+  return Pin(*this, buffer, table[buffer], *address);
+}
+
+BufferTable::Pin BufferTable::pinRow(BufferHandle buffer) {
+  std::lock_guard lock(mutex);
+  if (buffer >= table.size() || states[buffer] == State::Withdrawn)
+    return Pin();
+  ++pins[buffer];
+  return Pin(*this, buffer, table[buffer], table[buffer].base);
+}
+
+void BufferTable::unpin(BufferHandle buffer) {
+  std::lock_guard lock(mutex);
+  if (--pins[buffer] == 0)
+    unpinned.notify_all();
+}
+
+Expected<uint64_t> BufferTable::find(BufferHandle buffer, uint64_t offset, uint64_t bytes) const {
+  if (buffer >= table.size() || states[buffer] != State::InUse)
     return noBuffer(buffer);
   const abi::BufferEntry &row = table[buffer];
   if (offset > row.bytes || bytes > row.bytes - offset)
@@ -126,12 +165,28 @@ Expected<uint64_t> BufferTable::locate(BufferHandle buffer, uint64_t offset, uin
   return row.base + offset;
 }
 
+void BufferTable::hide(BufferHandle buffer) {
+  std::lock_guard lock(mutex);
+  states[buffer] = State::Hidden;
+  // A row that has never been shown stays so.
+  if (buffer < mirrored.size())
+    mirrored[buffer].base = 0;
+}
+
+void BufferTable::withdraw(BufferHandle buffer) {
+  std::lock_guard lock(mutex);
+  states[buffer] = State::Withdrawn;
+  noteChange(buffer);
+}
+
 void BufferTable::free(BufferHandle buffer) {
   uint64_t base = 0;
   {
-    std::lock_guard lock(mutex);
+    std::unique_lock lock(mutex);
+    unpinned.wait(lock, [&] { return pins[buffer] == 0; });
     std::swap(base, table[buffer].base);
     table[buffer] = {};
+    states[buffer] = State::Retired;
     freeRows.push_back(buffer);
     noteChange(buffer);
   }
@@ -158,27 +213,40 @@ Expected<void> BufferTable::sync() {
   }
   // Runs of rows that differ: kernels that stay read the others meanwhile.
   mirrored.resize(table.size());
+  auto wanted = [&](size_t row) { return states[row] == State::Withdrawn ? abi::BufferEntry() : table[row]; };
   auto differs = [&](size_t row) {
-    const abi::BufferEntry &a = table[row], &b = mirrored[row];
-    return a.base != b.base || a.bytes != b.bytes || a.tenants != b.tenants || a.access != b.access;
+    abi::BufferEntry a = wanted(row), b = mirrored[row];
+    // The device has more of a hidden row than rows() shows.
+    return states[row] != State::Hidden &&
+           (a.base != b.base || a.bytes != b.bytes || a.tenants != b.tenants || a.access != b.access);
   };
   for (size_t row = changedBegin; row < changedEnd;) {
-    size_t end = row;
-    while (end < changedEnd && (wholeMirror || differs(end)))
-      ++end;
-    if (end == row) {
+    std::vector<abi::BufferEntry> changed;
+    for (size_t at = row; at < changedEnd && (wholeMirror || differs(at)); ++at)
+      changed.push_back(wanted(at));
+    if (changed.empty()) {
       ++row;
       continue;
     }
-    std::span<const abi::BufferEntry> changed = std::span(table).subspan(row, end - row);
-    if (Expected<void> copied = device.copyToDevice(mirror + row * sizeof(abi::BufferEntry), std::as_bytes(changed));
-        !copied)
-      return copied;
+    if (Expected<void> written = writeRows(row, changed); !written)
+      return written;
     std::copy(changed.begin(), changed.end(), mirrored.begin() + row);
-    row = end;
+    row += changed.size();
   }
   changedBegin = table.size();
   changedEnd = 0;
+  return {};
+}
+
+Expected<void> BufferTable::writeRows(size_t first, std::span<const abi::BufferEntry> rows) {
+  uint64_t to = mirror + first * sizeof(abi::BufferEntry);
+  if (!device.info().hostAddressable)
+    return device.copyToDevice(to, std::as_bytes(rows));
+  // Kernels that stay are threads of this process: word by word, as they read it, and after the buffer's zeros.
+  auto *words = reinterpret_cast<uint64_t *>(to);
+  for (const abi::BufferEntry &row : rows)
+    for (uint64_t word : std::bit_cast<std::array<uint64_t, abi::BufferEntryWords>>(row))
+      std::atomic_ref(*words++).store(word, std::memory_order_release);
   return {};
 }
 

@@ -11,8 +11,10 @@
 
 #include "DeviceMemory.h"
 #include "mk/Runtime/Engine.h"
+#include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <utility>
 
 namespace mk {
 
@@ -33,6 +35,8 @@ public:
 
   /// A zero-filled buffer.
   Expected<BufferHandle> allocate(uint64_t bytes, uint32_t access, uint32_t tenants);
+  /// The same for slots of abi::EngineTenant alone. The calls below do not know it, but those of the dispatcher do.
+  Expected<BufferHandle> allocateForEngine(uint64_t bytes, uint32_t access);
   /// A zero-filled buffer for the engine itself: no slot can name it, and the calls below do not know it.
   Expected<uint64_t> allocateSystem(abi::SystemBuffer row, uint64_t bytes);
   /// Takes the handle out of use for calls from now on. The row and its memory stay until free().
@@ -40,10 +44,39 @@ public:
   /// The device address of 'bytes' bytes from 'offset' on. NotFound for no such buffer, InvalidArgument beyond its end.
   Expected<uint64_t> locate(BufferHandle buffer, uint64_t offset, uint64_t bytes) const;
 
+  /// Keeps the memory of a buffer while it lives: free() waits.
+  class Pin {
+  public:
+    Pin() = default;
+    Pin(BufferTable &table, BufferHandle buffer, const abi::BufferEntry &row, uint64_t address)
+        : row(row), address(address), table(&table), buffer(buffer) {}
+    Pin(Pin &&other) noexcept
+        : row(other.row), address(other.address), table(std::exchange(other.table, nullptr)), buffer(other.buffer) {}
+    Pin &operator=(Pin &&) = delete;
+    ~Pin() {
+      if (table)
+        table->unpin(buffer);
+    }
+
+    abi::BufferEntry row{};
+    uint64_t address = 0;
+
+  private:
+    BufferTable *table = nullptr;
+    BufferHandle buffer = 0;
+  };
+  /// As locate(), for calls that copy while others release.
+  Expected<Pin> pin(BufferHandle buffer, uint64_t offset, uint64_t bytes);
+  /// The row that slots find: its base is 0 when they find none.
+  Pin pinRow(BufferHandle buffer);
+
   /// Dispatcher: takes a retired buffer from rows(), so that no window is found to hold any more; the device still has
   /// it.
-  void hide(BufferHandle buffer) { mirrored[buffer].base = 0; }
-  /// Dispatcher: frees a retired buffer.
+  void hide(BufferHandle buffer);
+  /// Dispatcher: takes a retired buffer from the device with the next sync(). Its memory and its handle stay until
+  /// free(), for slots that have found it.
+  void withdraw(BufferHandle buffer);
+  /// Dispatcher: frees a retired buffer, when nobody pins it.
   void free(BufferHandle buffer);
   /// Dispatcher: brings the table on the device and rows() up to date.
   Expected<void> sync();
@@ -57,7 +90,12 @@ private:
 
   mutable std::mutex mutex;
   std::vector<abi::BufferEntry> table{abi::SystemBufferCount};
-  std::vector<bool> retired = std::vector<bool>(abi::SystemBufferCount, true);
+  /// What becomes of a row, in this order. Calls know those that are in use. A free one has base 0.
+  enum class State : uint8_t { InUse, Retired, Hidden, Withdrawn };
+  std::vector<State> states = std::vector<State>(abi::SystemBufferCount, State::Retired);
+  /// How often each row is pinned.
+  std::vector<uint32_t> pins = std::vector<uint32_t>(abi::SystemBufferCount);
+  std::condition_variable unpinned;
   /// Free rows. The one that has been free longest is taken first, so that a stale handle fails for as long as
   /// possible.
   std::deque<BufferHandle> freeRows;
@@ -70,7 +108,12 @@ private:
   size_t mirrorRows = 0;
   size_t maxRows = size_t(1) << 32;
 
+  Expected<BufferHandle> allocateRow(uint64_t bytes, uint32_t access, uint32_t tenants, State state);
   void noteChange(size_t row);
+  /// With the mutex held: where 'bytes' bytes from 'offset' on lie.
+  Expected<uint64_t> find(BufferHandle buffer, uint64_t offset, uint64_t bytes) const;
+  void unpin(BufferHandle buffer);
+  Expected<void> writeRows(size_t first, std::span<const abi::BufferEntry> rows);
   Expected<uint64_t> allocateZeros(uint64_t bytes, const char *what);
 };
 

@@ -30,6 +30,9 @@ public:
     stamp = now;
   }
 
+  /// Forgets what is recent.
+  void cool() { decayed = 0; }
+
   uint64_t total() const { return all; }
   uint64_t evidence() const { return allEvidence; }
   double recent(double now, double halfLife) const {

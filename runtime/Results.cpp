@@ -43,6 +43,8 @@ const char *stringifyPromotionState(PromotionState state) {
     return "demoted";
   case PromotionState::Mismatched:
     return "mismatched";
+  case PromotionState::Interpreted:
+    return "interpreted";
   }
   return "unknown";
 }

@@ -39,6 +39,8 @@ typedef enum mkPromotionState {
   mkPromotionStateDemoted,
   /// Disagreed with the interpreter; there will be no other attempt.
   mkPromotionStateMismatched,
+  /// Of a kind of window in a resident engine: it has no code, and none was asked for.
+  mkPromotionStateInterpreted,
 } mkPromotionState;
 /// "queued", ...; "unknown" for what there is not.
 MK_API const char *mkPromotionStateName(mkPromotionState state);

@@ -13,7 +13,7 @@ using namespace mk::capi;
 
 static_assert(int(mkPromotionStateQueued) == int(PromotionState::Queued) &&
               int(mkPromotionStateLive) == int(PromotionState::Live) &&
-              int(mkPromotionStateMismatched) == int(PromotionState::Mismatched));
+              int(mkPromotionStateInterpreted) == int(PromotionState::Interpreted));
 
 /// The lists of C refer to those of C++, and promotions to their evidence.
 struct mkSnapshot {
@@ -66,7 +66,7 @@ mkSnapshot *mk::capi::makeSnapshot(const Engine &engine) { return new mkSnapshot
 extern "C" {
 
 const char *mkPromotionStateName(mkPromotionState state) {
-  return nameOf(state, PromotionState::Mismatched, stringifyPromotionState);
+  return nameOf(state, PromotionState::Interpreted, stringifyPromotionState);
 }
 
 mkError *mkSnapshotGetInfo(const mkSnapshot *snapshot, const mkSnapshotInfo **info) {

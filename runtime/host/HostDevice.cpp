@@ -271,7 +271,7 @@ public:
             {code.route, static_cast<const HostKernel *>(code.kernel)->function, code.slots, code.words});
     }
     std::unique_lock lock(servingMutex);
-    serving = std::make_unique<HostServing>(std::move(functions), threads);
+    serving = std::make_unique<HostServing>(std::move(functions), threads, std::move(leftovers));
     return {};
   }
 
@@ -283,6 +283,7 @@ public:
     if (!serving->waitUntilLeft(seconds))
       return makeError(ErrorCode::TimedOut, "the workers of the host did not leave within " + std::to_string(seconds) +
                                                 " s; a slot must be running for that long");
+    leftovers = serving->takeLeftovers();
     serving.reset();
     return {};
   }
@@ -300,6 +301,8 @@ private:
   std::mutex runMutex;
   std::shared_mutex servingMutex;
   std::unique_ptr<HostServing> serving;
+  /// What the workers of the last epoch had claimed and not run.
+  std::vector<HostClaim> leftovers;
   mutable std::mutex memoryMutex;
   std::unordered_map<uint64_t, uint64_t> allocations;
   uint64_t used = 0;

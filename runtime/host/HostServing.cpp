@@ -26,6 +26,9 @@ static abi::RingState &stateOf(const HostService &service) {
 static abi::Doorbell &doorbellOf(const HostService &service) {
   return *reinterpret_cast<abi::Doorbell *>(service.params.doorbell);
 }
+static bool isOver(const HostService &service) {
+  return at(doorbellOf(service).epoch).load(std::memory_order_acquire) != uint32_t(service.params.epoch);
+}
 
 /// What a thread runs its claims in. Columns of a batch kernel may point into the slots, which stand behind them.
 struct HostServing::Scratch {
@@ -36,8 +39,9 @@ struct HostServing::Scratch {
   uint32_t hitCount;
 };
 
-HostServing::HostServing(std::vector<HostService> ownedServices, uint32_t count)
-    : services(std::move(ownedServices)), width(count), running(count) {
+HostServing::HostServing(std::vector<HostService> ownedServices, uint32_t count, std::vector<HostClaim> ownedLeftovers)
+    : services(std::move(ownedServices)), leftovers(std::move(ownedLeftovers)), leftoverCount(leftovers.size()),
+      width(count), running(count) {
   for (uint32_t i = 0; i < count; ++i)
     threads.emplace_back([this] { work(); });
 }
@@ -55,17 +59,31 @@ void HostServing::wake() {
 }
 
 bool HostServing::waitUntilLeft(double seconds) {
+  // Some decades: the clock cannot count what is beyond.
+  std::chrono::duration<double> most(std::min(seconds, 1e9));
   std::unique_lock lock(mutex);
-  return left.wait_for(lock, std::chrono::duration<double>(seconds), [this] { return running == 0; });
+  return left.wait_for(lock, most, [this] { return running == 0; });
 }
 
-bool HostServing::hasLeft() const {
-  return std::any_of(services.begin(), services.end(), [](const HostService &service) {
-    return at(doorbellOf(service).epoch).load(std::memory_order_acquire) != uint32_t(service.params.epoch);
-  });
+bool HostServing::isOver() const {
+  return std::any_of(services.begin(), services.end(), [](const HostService &service) { return mk::isOver(service); });
 }
 
-bool HostServing::claim(const HostService &service, Claim &claim) const {
+std::optional<HostClaim> HostServing::takeLeftover(const HostService &service) {
+  if (leftoverCount.load(std::memory_order_relaxed) == 0)
+    return std::nullopt;
+  std::lock_guard lock(mutex);
+  auto found = std::find_if(leftovers.begin(), leftovers.end(),
+                            [&](const HostClaim &claim) { return claim.state == service.params.state; });
+  if (found == leftovers.end())
+    return std::nullopt;
+  HostClaim claim = *found;
+  leftovers.erase(found);
+  leftoverCount.store(leftovers.size(), std::memory_order_relaxed);
+  return claim;
+}
+
+std::optional<HostClaim> HostServing::claim(const HostService &service) const {
   abi::RingState &state = stateOf(service);
   abi::Doorbell &bell = doorbellOf(service);
   while (true) {
@@ -82,7 +100,7 @@ bool HostServing::claim(const HostService &service, Claim &claim) const {
         starved = p;
     }
     if (first == abi::PriorityLevels)
-      return false;
+      return std::nullopt;
     uint32_t p = starved != abi::PriorityLevels ? starved : first;
     uint32_t waiting = tails[p] - heads[p], count = waiting;
     // All threads get a share of what waits, in whole units.
@@ -99,12 +117,11 @@ bool HostServing::claim(const HostService &service, Claim &claim) const {
     at(state.claimed).fetch_add(count, std::memory_order_relaxed);
     if (p != first)
       at(state.aged).fetch_add(1, std::memory_order_relaxed);
-    claim = {p, heads[p], count};
-    return true;
+    return HostClaim{service.params.state, p, heads[p], count};
   }
 }
 
-void HostServing::run(const HostService &service, const Claim &claim, Scratch &scratch) const {
+HostClaim HostServing::run(const HostService &service, const HostClaim &claim, Scratch &scratch) const {
   const abi::ResidentParams &params = service.params;
   uint32_t log2 = uint32_t(params.linesLog2), mask = (1u << log2) - 1;
   uint64_t ring = uint64_t(claim.priority) << log2;
@@ -170,8 +187,10 @@ void HostServing::run(const HostService &service, const Claim &claim, Scratch &s
   launch.items = abi::RingTile;
   launch.input = reinterpret_cast<uint64_t>(scratch.tile);
   scratch.faultCount = 0;
-  // A run of slots on their own goes to the interpreter at once; windows may have other code.
+  // One slot or window after the other, so that none waits for the end of others, nor the end of the epoch for many.
   for (uint32_t place = begin; place < claimedEnd;) {
+    if (place != begin && mk::isOver(service))
+      return {claim.state, claim.priority, base + place, claimedEnd - place};
     if (scratch.tile[place].order & abi::OrderContinuation) {
       // Its owner has the window's first slot.
       if (metaOf(lines[(base + place) & mask]) == abi::RingPadding)
@@ -184,19 +203,14 @@ void HostServing::run(const HostService &service, const Claim &claim, Scratch &s
     loadTo(end);
     uint32_t route = length > 1 ? routeOf(lines[(base + place) & mask]) : 0;
     if (!route || !runRoute(route, place)) {
-      uint32_t runEnd = place + 1;
-      if (length == 1)
-        while (runEnd < claimedEnd && runEnd < place + 64 && !(scratch.tile[runEnd].order & abi::OrderContinuation) &&
-               (scratch.tile[runEnd].order >> abi::OrderLengthShift & abi::OrderLengthMask) <= 1)
-          ++runEnd;
       scratch.faultCount = 0;
-      service.interpreter(&launch, place, runEnd);
+      service.interpreter(&launch, place, place + 1);
       applyFaults(0);
-      end = std::max(end, runEnd);
     }
     finish(place, end);
     place = end;
   }
+  return {};
 }
 
 void HostServing::work() {
@@ -207,17 +221,25 @@ void HostServing::work() {
   while (true) {
     // Before anything is looked at: what changes afterwards rings the bell again.
     uint32_t heard = bell.load(std::memory_order_seq_cst);
-    if (hasLeft())
-      break;
-    bool any = false;
+    bool any = false, over = false;
     for (const HostService &service : services) {
-      Claim claimed;
-      if (claim(service, claimed)) {
-        run(service, claimed, *scratch);
-        any = true;
+      over = isOver();
+      if (over)
+        break;
+      at(stateOf(service).heartbeat).fetch_add(1, std::memory_order_relaxed);
+      std::optional<HostClaim> claimed = takeLeftover(service);
+      if (!claimed)
+        claimed = claim(service);
+      if (!claimed)
+        continue;
+      any = true;
+      if (HostClaim rest = run(service, *claimed, *scratch); rest.count) {
+        std::lock_guard lock(mutex);
+        leftovers.push_back(rest);
       }
     }
-    at(stateOf(services.front()).heartbeat).fetch_add(1, std::memory_order_relaxed);
+    if (over)
+      break;
     if (any) {
       idle = 0;
       continue;

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -32,34 +33,47 @@ struct HostService {
   std::vector<Route> routes;
 };
 
+/// Lines of one ring that belong to one thread.
+struct HostClaim {
+  /// abi::ResidentParams::state of the service, which stays when epochs change.
+  uint64_t state = 0;
+  uint32_t priority = 0, begin = 0, count = 0;
+};
+
 /// Threads that claim lines of rings, run them and write their statuses. They leave when the doorbell of a service
-/// names another epoch than its parameters. An idle thread looks again and again for a while, and then sleeps until
+/// names another epoch than its parameters: after the slot or window that they run, so that what is left of their
+/// claims is for the threads of the next epoch. An idle thread looks again and again for a while, and then sleeps until
 /// wake().
 class HostServing {
 public:
-  HostServing(std::vector<HostService> services, uint32_t threads);
+  /// 'leftovers' comes first.
+  HostServing(std::vector<HostService> services, uint32_t threads, std::vector<HostClaim> leftovers);
   /// The threads must have been told to leave.
   ~HostServing();
 
   void wake();
-  /// True when all threads have left; waits for that up to 'seconds'.
+  /// True when all threads have left; waits for that up to 'seconds', which may be infinite.
   bool waitUntilLeft(double seconds);
+  /// When all threads have left.
+  std::vector<HostClaim> takeLeftovers() { return std::move(leftovers); }
 
 private:
   struct Scratch;
-  struct Claim {
-    uint32_t priority = 0, begin = 0, count = 0;
-  };
   void work();
-  bool hasLeft() const;
-  bool claim(const HostService &service, Claim &claim) const;
-  void run(const HostService &service, const Claim &claim, Scratch &scratch) const;
+  bool isOver() const;
+  std::optional<HostClaim> takeLeftover(const HostService &service);
+  std::optional<HostClaim> claim(const HostService &service) const;
+  /// Gives what is left of the claim when the epoch ends meanwhile.
+  HostClaim run(const HostService &service, const HostClaim &claim, Scratch &scratch) const;
 
   const std::vector<HostService> services;
   std::atomic<uint32_t> bell = 0;
   std::atomic<uint32_t> sleepers = 0;
   std::mutex mutex;
   std::condition_variable left;
+  /// Guarded by the mutex. The number is for a look without it.
+  std::vector<HostClaim> leftovers;
+  std::atomic<size_t> leftoverCount;
   const uint32_t width;
   uint32_t running;
   std::vector<std::thread> threads;

@@ -70,6 +70,16 @@ bool HostTasks::haveEnded(const PublishTicket::Range &tasks) {
   return !anyWaits(tasks);
 }
 
+PublishTicket::Range HostTasks::added() {
+  std::lock_guard lock(mutex);
+  return {first, next};
+}
+
+bool HostTasks::haveLoaded(uint64_t end) {
+  std::lock_guard lock(mutex);
+  return loading >= end && (loads.empty() || loads.begin()->first >= end);
+}
+
 bool HostTasks::have(const PublishTicket::Range &tasks) {
   std::lock_guard lock(mutex);
   return tasks.begin >= first && tasks.begin <= tasks.end && tasks.end <= next;
@@ -190,9 +200,11 @@ void HostTasks::serveLoads() {
     // Nobody waits for it from now on.
     if (prefetch)
       loads.erase(at);
+    loading = number;
     lock.unlock();
     SlotFault fault = load(task.slot);
     lock.lock();
+    loading = UINT64_MAX;
     engine.giveBack(task.slot.tenant);
     if (!prefetch) {
       keepFault(number, {task.index, fault.code, fault.detail});

@@ -77,6 +77,10 @@ public:
   //===--- From any thread ---===//
 
   bool haveEnded(const PublishTicket::Range &tasks);
+  /// Those that were added and may not have ended.
+  PublishTicket::Range added();
+  /// No load before number 'end' waits or is made, prefetches included.
+  bool haveLoaded(uint64_t end);
   /// True for what add() has returned, and for parts of it.
   bool have(const PublishTicket::Range &tasks);
   /// Of tasks that have ended. How many faults of theirs were forgotten before, at most.
@@ -107,6 +111,8 @@ private:
   uint64_t next;
   /// Tasks that have not ended.
   Waiting fences, loads;
+  /// The load that is being made.
+  uint64_t loading = UINT64_MAX;
   /// Faults that were not asked for yet, by number; the oldest give way.
   std::map<uint64_t, SlotFault> faults;
   uint64_t forgotten = 0, forgottenEnd = 0;

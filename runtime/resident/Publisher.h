@@ -50,7 +50,8 @@ public:
                             std::span<HostTask> tasks, uint32_t priority, PublishTicket &ticket, uint32_t &blocked) {
     return publish(slots, indexes, tasks, priority, ticket, blocked, std::nullopt);
   }
-  /// Publishes a window for the engine itself, which costs no credit. It runs on 'route', and is not observed.
+  /// Publishes a window for the engine itself, as abi::EngineTenant, which has no credit to give. It runs on 'route',
+  /// and is not observed.
   Expected<Outcome> publishOn(uint32_t route, std::span<const abi::Slot> window, uint32_t priority,
                               PublishTicket &ticket) {
     uint32_t blocked = 0;

@@ -12,6 +12,7 @@
 #include "Routes.h"
 #include <bit>
 #include <condition_variable>
+#include <limits>
 #include <thread>
 
 namespace mk {
@@ -37,8 +38,8 @@ public:
       std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
   }
-  /// Every so often: time to look whether waiting makes sense.
-  bool isLong() const { return turns % 512 == 511; }
+  /// Every so often, once waiting takes long: time to look whether it makes sense.
+  bool isLong() const { return turns > 4000 && turns % 512 == 0; }
 
 private:
   uint32_t turns = 0;
@@ -81,10 +82,13 @@ public:
     managerWake.notify_all();
     if (manager.joinable())
       manager.join();
+    for (Backoff backoff; waiters != 0;)
+      backoff.pause();
     if (started) {
       (void)drain();
       leave();
-      (void)device->stopServing(options.leaveSeconds);
+      // However long it takes: what they use is destroyed next. They do come to an end, since loops have fuel.
+      (void)device->stopServing(std::numeric_limits<double>::infinity());
     }
     // Requests that are under way refer to this.
     std::unique_lock lock(arrivalMutex);
@@ -102,6 +106,7 @@ public:
     return buffer;
   }
   Expected<void> release(BufferHandle buffer) {
+    Waiter waiter(*this);
     if (Expected<void> retired = buffers.retire(buffer); !retired)
       return retired;
     {
@@ -111,16 +116,15 @@ public:
     }
     if (Expected<void> drained = drain(); !drained)
       return drained;
-    buffers.free(buffer);
-    return sync();
+    return takeAway(std::span(&buffer, 1));
   }
   Expected<void> write(BufferHandle buffer, uint64_t offset, std::span<const std::byte> bytes) {
-    Expected<uint64_t> address = buffers.locate(buffer, offset, bytes.size());
-    return address ? device->copyToDevice(*address, bytes) : tl::unexpected(address.error());
+    Expected<BufferTable::Pin> pin = buffers.pin(buffer, offset, bytes.size());
+    return pin ? device->copyToDevice(pin->address, bytes) : tl::unexpected(pin.error());
   }
   Expected<void> read(BufferHandle buffer, uint64_t offset, std::span<std::byte> bytes) {
-    Expected<uint64_t> address = buffers.locate(buffer, offset, bytes.size());
-    return address ? device->copyFromDevice(*address, bytes) : tl::unexpected(address.error());
+    Expected<BufferTable::Pin> pin = buffers.pin(buffer, offset, bytes.size());
+    return pin ? device->copyFromDevice(pin->address, bytes) : tl::unexpected(pin.error());
   }
 
   Expected<PublishTicket> publish(std::span<const abi::Slot> slots, const PublishOptions &publishOptions);
@@ -170,6 +174,36 @@ private:
     std::lock_guard lock(routes.mutex);
     return buffers.sync();
   }
+  /// Frees retired buffers that windows do not rely on any more.
+  Expected<void> takeAway(std::span<const BufferHandle> handles) {
+    {
+      std::lock_guard lock(routes.mutex);
+      for (BufferHandle handle : handles)
+        buffers.withdraw(handle);
+      if (Expected<void> synced = buffers.sync(); !synced)
+        return synced;
+    }
+    // What was published until now may have found the rows. Later publications take the locks of their rings after us,
+    // so that their slots do not.
+    if (Expected<void> drained = drainRings(); !drained)
+      return drained;
+    for (BufferHandle handle : handles)
+      buffers.free(handle);
+    return {};
+  }
+  /// A call that may wait, and that the end of the engine waits for.
+  class Waiter {
+  public:
+    explicit Waiter(Impl &impl) : impl(impl) { ++impl.waiters; }
+    ~Waiter() { --impl.waiters; }
+    Waiter(const Waiter &) = delete;
+
+  private:
+    Impl &impl;
+  };
+  Expected<void> drainRings();
+  template <typename Ended> Expected<void> waitUntil(Ended ended);
+  std::optional<Error> checkDevice();
   void loseDevice(const Error &error);
   Expected<Publisher::Outcome> tryPublish(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
                                           std::span<HostTask> hostTasks, PublishTicket &ticket, uint32_t &blocked);
@@ -226,9 +260,13 @@ private:
 
   std::mutex managerMutex;
   std::condition_variable managerWake;
-  bool closing = false;
+  /// Set with the mutex held.
+  std::atomic<bool> closing = false;
+  std::atomic<uint32_t> waiters = 0;
   /// Of the manager.
   std::atomic<uint64_t> passes = 0;
+  /// Calls that wait for promotions, which do not wait for their interval then.
+  std::atomic<uint32_t> promotionWaiters = 0;
   std::thread manager;
 
   /// Of opcodes, by dense index, and what the watchdog saw: when there was progress last, and what it says.
@@ -349,7 +387,7 @@ Expected<EpochSwap> ResidentEngine::Impl::swapLocked() {
   leave();
   if (Expected<void> stopped = device->stopServing(options.leaveSeconds); !stopped) {
     loseDevice(stopped.error());
-    return tl::unexpected(stopped.error());
+    return tl::unexpected(*lostError());
   }
   record.leaveSeconds = secondsSince(start);
   Clock::time_point loading = Clock::now();
@@ -395,7 +433,7 @@ Expected<EpochSwap> ResidentEngine::Impl::swapLocked() {
   Clock::time_point starting = Clock::now();
   if (Expected<void> serving = startWorkers(); !serving) {
     loseDevice(serving.error());
-    return tl::unexpected(serving.error());
+    return tl::unexpected(*lostError());
   }
   record.startSeconds = secondsSince(starting);
   record.epoch = epoch;
@@ -431,12 +469,21 @@ void ResidentEngine::Impl::capture(Routes::Route &route) {
     routes.retire(route, PromotionState::Failed, last.message);
 }
 
+/// Looks after the device, and gives its error when it is lost.
+std::optional<Error> ResidentEngine::Impl::checkDevice() {
+  if (std::optional<Error> error = lostError())
+    return error;
+  if (Expected<void> works = device->checkServing(); !works)
+    loseDevice(works.error());
+  return lostError();
+}
+
 void ResidentEngine::Impl::loseDevice(const Error &error) {
   {
     std::lock_guard lock(lostMutex);
     if (lost)
       return;
-    lostReason = error;
+    lostReason = {ErrorCode::DeviceFailed, error.message};
     lost.store(true, std::memory_order_release);
   }
   tasks.stop();
@@ -511,9 +558,12 @@ Expected<PublishTicket> ResidentEngine::Impl::publish(std::span<const abi::Slot>
                          std::to_string(HostTasks::Capacity) + " that may wait at once; publish them in several calls");
 
   Backoff backoff;
+  std::optional<Waiter> waiter;
   for (bool reclaimed = false;;) {
     if (std::optional<Error> error = lostError())
       return tl::unexpected(*error);
+    if (waiter && closing)
+      return makeError(ErrorCode::Closed, "the engine was shut down while slots waited for room");
     uint32_t tenant = 0;
     Expected<Publisher::Outcome> outcome = tryPublish(rest, indexes, hostTasks, ticket, tenant);
     if (!outcome)
@@ -528,6 +578,8 @@ Expected<PublishTicket> ResidentEngine::Impl::publish(std::span<const abi::Slot>
     }
     if (!publishOptions.wait)
       return refuse(*outcome, slots, publishOptions.priority, tenant);
+    if (!waiter)
+      waiter.emplace(*this);
     reclaimed = false;
     backoff.pause();
   }
@@ -586,12 +638,9 @@ SlotFault ResidentEngine::Impl::store(const abi::Slot &slot, std::span<const std
     return SlotFault{0, uint32_t(code), uint32_t(std::min<uint64_t>(detail, UINT32_MAX))};
   };
   uint32_t handle = slot.args[abi::LoadBuffer];
-  abi::BufferEntry row{};
-  {
-    std::lock_guard lock(routes.mutex);
-    if (handle < buffers.rows().size())
-      row = buffers.rows()[handle];
-  }
+  // A load that was published after the release may come while it is under way.
+  BufferTable::Pin pin = buffers.pinRow(handle);
+  const abi::BufferEntry &row = pin.row;
   if (!row.base)
     return fault(abi::FaultCode::BufferHandle, handle);
   if (!(row.tenants >> slot.tenant & 1))
@@ -666,14 +715,10 @@ Expected<bool> ResidentEngine::Impl::poll(const PublishTicket &ticket) {
 Expected<std::vector<SlotFault>> ResidentEngine::Impl::wait(const PublishTicket &ticket, uint64_t *forgotten) {
   if (Expected<void> good = checkTicket(ticket); !good)
     return tl::unexpected(good.error());
+  Waiter waiter(*this);
   PublishTicket rest = ticket;
-  Backoff backoff;
-  while (!hasEnded(rest)) {
-    backoff.pause();
-    if (backoff.isLong())
-      if (std::optional<Error> error = lostError())
-        return tl::unexpected(*error);
-  }
+  if (Expected<void> ended = waitUntil([&] { return hasEnded(rest); }); !ended)
+    return tl::unexpected(ended.error());
   std::vector<SlotFault> faults;
   uint64_t missing = takeLineFaults(ticket, faults);
   if (ticket.tasks.begin != ticket.tasks.end)
@@ -684,7 +729,30 @@ Expected<std::vector<SlotFault>> ResidentEngine::Impl::wait(const PublishTicket 
   return faults;
 }
 
+/// The error of the device, if it is lost meanwhile.
+template <typename Ended> Expected<void> ResidentEngine::Impl::waitUntil(Ended ended) {
+  Backoff backoff;
+  while (!ended()) {
+    backoff.pause();
+    if (backoff.isLong())
+      if (std::optional<Error> error = checkDevice())
+        return tl::unexpected(*error);
+  }
+  return {};
+}
+
 Expected<void> ResidentEngine::Impl::drain() {
+  Waiter waiter(*this);
+  // Fences and loads that are there now. A fence is published once more when it has nothing to wait for.
+  PublishTicket::Range waiting = tasks.added();
+  if (Expected<void> drained = drainRings(); !drained)
+    return drained;
+  if (Expected<void> ended = waitUntil([&] { return tasks.haveEnded(waiting); }); !ended)
+    return ended;
+  return waitUntil([&] { return tasks.haveLoaded(waiting.end); });
+}
+
+Expected<void> ResidentEngine::Impl::drainRings() {
   for (size_t route = 0; route < RingRoutes; ++route)
     for (uint32_t priority = 0; sets[route] && priority < abi::PriorityLevels; ++priority) {
       Ring &ring = (*sets[route])[priority];
@@ -694,12 +762,8 @@ Expected<void> ResidentEngine::Impl::drain() {
         end = ring.next();
         begin = end - ring.waiting();
       }
-      Backoff backoff;
-      while (!ring.hasEnded(begin, end)) {
-        if (std::optional<Error> error = lostError())
-          return tl::unexpected(*error);
-        backoff.pause();
-      }
+      if (Expected<void> ended = waitUntil([&] { return ring.hasEnded(begin, end); }); !ended)
+        return ended;
     }
   return {};
 }
@@ -716,8 +780,7 @@ void ResidentEngine::Impl::manage() {
     if (closing)
       return;
     lock.unlock();
-    if (Expected<void> works = device->checkServing(); !works)
-      loseDevice(works.error());
+    (void)checkDevice();
     publisher.reclaim();
     countHeat();
     if (secondsSince(lastWatch) > options.watchdogPatience / 8 && !lostError())
@@ -790,7 +853,7 @@ void ResidentEngine::Impl::promote() {
   requestRoutes();
   if (somethingNew) {
     std::lock_guard lock(swapMutex);
-    if (secondsSince(lastSwap) >= options.swapInterval)
+    if (promotionWaiters != 0 || secondsSince(lastSwap) >= options.swapInterval)
       (void)swapLocked();
   }
   checkInstalled();
@@ -899,8 +962,10 @@ bool ResidentEngine::Impl::checkInstalled() {
       next->captured.clear();
     }
     any = true;
-    RouteCheck check(*device, layout, buffers, routes.mutex,
-                     [this](std::span<const abi::Slot> slots, uint32_t id) { return runWindow(slots, id); });
+    RouteCheck check(
+        *device, layout, buffers, routes.mutex,
+        [this](std::span<const abi::Slot> slots, uint32_t id) { return runWindow(slots, id); },
+        [this](std::span<const BufferHandle> handles) { return takeAway(handles); });
     Expected<std::string> difference = check.run(candidate);
     std::lock_guard lock(routes.mutex);
     Routes::Route *route = routes.find(candidate.route);
@@ -949,9 +1014,11 @@ Expected<void> ResidentEngine::Impl::demoteAll() {
 }
 
 void ResidentEngine::Impl::waitForPromotions() {
+  Waiter waiter(*this);
+  ++promotionWaiters;
   // The manager has to look at what was published until now.
   uint64_t seen = passes;
-  while (!lostError()) {
+  while (!lostError() && !closing) {
     if (passes >= seen + 2) {
       std::lock_guard lock(arrivalMutex);
       std::lock_guard routesLock(routes.mutex);
@@ -959,10 +1026,11 @@ void ResidentEngine::Impl::waitForPromotions() {
       for (Routes::Route *route : routes.wanted())
         busy |= route->state == PromotionState::Queued && !(route->installed && route->unit->samples.empty());
       if (!busy)
-        return;
+        break;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  --promotionWaiters;
 }
 
 //===----------------------------------------------------------------------===//
@@ -1055,6 +1123,9 @@ Expected<std::unique_ptr<ResidentEngine>> ResidentEngine::create(std::unique_ptr
   if (!(options.swapInterval >= 0))
     return refuse("ResidentOptions::swapInterval is " + std::to_string(options.swapInterval) +
                   " seconds, give 0 or a positive time");
+  if (!(options.watchdogPatience > 0))
+    return refuse("ResidentOptions::watchdogPatience is " + std::to_string(options.watchdogPatience) +
+                  " seconds, give a positive time");
   if (options.tenants.size() > abi::MaxTenants)
     return refuse("ResidentOptions::tenants has " + std::to_string(options.tenants.size()) +
                   " entries, but there are " + std::to_string(abi::MaxTenants) + " tenants");

@@ -66,7 +66,6 @@ Expected<RouteCheck::Captured> RouteCheck::capture(Device &device, const IsaLayo
 Expected<void> RouteCheck::makeCopies(const WindowSignature &signature, const Captured &sample,
                                       std::vector<abi::Slot> &slots, std::vector<Copy> &copies) {
   copies.resize(signature.args.size());
-  uint32_t tenant = slots.front().tenant;
   auto visit = [&](uint32_t number, const ArgLayout &arg, uint32_t *words) -> Expected<void> {
     Copy &copy = copies[number];
     const Captured::Argument &argument = sample.arguments[number];
@@ -77,14 +76,11 @@ Expected<void> RouteCheck::makeCopies(const WindowSignature &signature, const Ca
       copy.offset = argument.offset;
       copy.before = argument.contents;
       uint64_t bytes = argument.contents.size();
-      Expected<BufferHandle> handle = buffers.allocate(std::max<uint64_t>(bytes, 1), argument.access, 1u << tenant);
+      Expected<BufferHandle> handle = buffers.allocateForEngine(std::max<uint64_t>(bytes, 1), argument.access);
       if (!handle)
         return tl::unexpected(handle.error());
       copy.handle = *handle;
-      Expected<uint64_t> address = buffers.locate(*handle, 0, bytes);
-      if (!address)
-        return tl::unexpected(address.error());
-      copy.address = *address;
+      copy.address = buffers.pinRow(*handle).address;
     }
     words[0] = copy.handle;
     if (arg.kind == ArgType::View)
@@ -179,12 +175,12 @@ Expected<std::string> RouteCheck::compare(const Candidate &candidate, const Capt
     return difference(*expected, *again, copies).empty() ? text : std::string();
   };
   Expected<std::string> result = compareCopies();
+  std::vector<BufferHandle> handles;
   for (const Copy &copy : copies)
-    if (copy.handle && buffers.retire(copy.handle))
-      buffers.free(copy.handle);
-  std::lock_guard lock(rowsMutex);
-  if (Expected<void> synced = buffers.sync(); !synced)
-    return tl::unexpected(synced.error());
+    if (copy.handle)
+      handles.push_back(copy.handle);
+  if (Expected<void> freed = freeBuffers(handles); !freed)
+    return tl::unexpected(freed.error());
   return result;
 }
 

@@ -17,13 +17,18 @@ namespace mk {
 
 /// Runs recorded instances of a window on the interpreter and on a route, both on copies of the buffers that they name,
 /// and compares bytes and faults. What is copied is captured while no worker runs; the rest goes on beside the
-/// traffic: the copies are buffers of the engine, and the instances are published like all others.
+/// traffic: the copies are buffers of the engine, and the instances are published like all others, but
+/// in its own name (abi::EngineTenant): no tenant can reach the copies, or has to pay. What asks who its tenant is, is
+/// in no window.
 class RouteCheck {
 public:
   /// Instances whose buffers take more bytes than this are not checked, and their window stays with the interpreter.
   static constexpr uint64_t MaxBytes = uint64_t(64) << 20;
 
+  /// Runs a window as abi::EngineTenant.
   using RunWindow = std::function<Expected<std::vector<SlotFault>>(std::span<const abi::Slot>, uint32_t route)>;
+  /// Frees buffers beside the traffic.
+  using FreeBuffers = std::function<Expected<void>(std::span<const BufferHandle>)>;
   /// An instance, and what each argument of its signature held.
   struct Captured {
     struct Argument {
@@ -47,8 +52,10 @@ public:
                                     const WindowSignature &signature, std::span<const abi::Slot> slots);
 
   /// 'rowsMutex' guards the rows of the table.
-  RouteCheck(Device &device, const IsaLayout &layout, BufferTable &buffers, std::mutex &rowsMutex, RunWindow runWindow)
-      : device(device), layout(layout), buffers(buffers), rowsMutex(rowsMutex), runWindow(std::move(runWindow)) {}
+  RouteCheck(Device &device, const IsaLayout &layout, BufferTable &buffers, std::mutex &rowsMutex, RunWindow runWindow,
+             FreeBuffers freeBuffers)
+      : device(device), layout(layout), buffers(buffers), rowsMutex(rowsMutex), runWindow(std::move(runWindow)),
+        freeBuffers(std::move(freeBuffers)) {}
 
   /// Why the tiers do not agree, empty if they do. An error says why they could not be compared.
   Expected<std::string> run(const Candidate &candidate);
@@ -79,6 +86,7 @@ private:
   BufferTable &buffers;
   std::mutex &rowsMutex;
   const RunWindow runWindow;
+  const FreeBuffers freeBuffers;
 };
 
 } // namespace mk

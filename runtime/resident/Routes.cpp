@@ -98,9 +98,11 @@ void Routes::demoteCold(uint32_t threshold) {
 }
 
 void Routes::reset() {
-  for (auto &[id, route] : routes)
-    route.unit->route = 0;
   routes.clear();
+  for (const auto &unit : table.units()) {
+    unit->route = 0;
+    unit->heat.cool();
+  }
 }
 
 } // namespace mk

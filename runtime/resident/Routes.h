@@ -64,7 +64,7 @@ public:
   void retire(Route &route, PromotionState state, const std::string &why);
   /// Takes routes from windows that have gone cold.
   void demoteCold(uint32_t threshold);
-  /// Forgets what became of all kinds.
+  /// Forgets what became of all kinds, and how hot they were.
   void reset();
 
 private:

@@ -33,7 +33,7 @@ struct TenantCounters {
   struct Tenant {
     std::atomic<uint64_t> published = 0, ended = 0, refused = 0;
   };
-  /// The last counts lines that belong to nobody.
+  /// The last counts lines that belong to no tenant: those of the engine, and padding.
   Tenant tenants[abi::MaxTenants + 1];
 };
 

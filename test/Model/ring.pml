@@ -50,6 +50,11 @@
  *
  * -DMANY_POLLERS lets any worker poll, even while another does. That is no bug, unless there is -DALONE.
  *
+ * -DLEFTOVERS is how the threads of the host leave: what a worker has claimed when the epoch ends it may keep for the
+ * workers of the next one, which take it before they claim. Bugs to be found:
+ *   FORGET_LEFTOVERS  the swap forgets what was kept
+ *   KEEP_AND_RUN      a worker runs what it has kept
+ *
  * -DALONE is the protocol of the GPU kernels. Who becomes the poller looks whether all rings are empty, and then polls
  * until there is news. As nobody else touches the ends of an empty ring, it claims with plain stores, and lets go of
  * the poller flag afterwards. Here one more bug is to be found:
@@ -123,6 +128,17 @@ byte code = 1;
 bit running[WORKERS];
 /* Code that is loaded, which is what may run. */
 byte loaded = 1;
+
+#ifdef LEFTOVERS
+/* Host memory of the workers: claims whose owners have left. */
+typedef Claim {
+  byte ring;
+  byte head;
+  byte length;
+};
+Claim kept[WORKERS];
+byte keptCount;
+#endif
 
 byte publishing = PUBLISHERS;
 bool finished;
@@ -259,6 +275,22 @@ end:
   }
 
 again:
+#ifdef LEFTOVERS
+  atomic {
+    if
+    :: keptCount > 0 ->
+      keptCount--;
+      p = kept[keptCount].ring;
+      h = kept[keptCount].head;
+      n = kept[keptCount].length;
+      kept[keptCount].ring = 0;
+      kept[keptCount].head = 0;
+      kept[keptCount].length = 0;
+      goto claimed
+    :: else
+    fi
+  }
+#endif
   /* Looks for something to do. To claim lines or to poll takes an exchange, which fails if another came between. */
   atomic {
     if
@@ -283,6 +315,24 @@ again:
     seen = 0
   }
 claimed:
+#ifdef LEFTOVERS
+  /* It may also have looked just before the epoch ended. */
+  atomic {
+    if
+    :: bellEpoch != myEpoch ->
+      kept[keptCount].ring = p;
+      kept[keptCount].head = h;
+      kept[keptCount].length = n;
+      keptCount++;
+#ifndef KEEP_AND_RUN
+      h = 0;
+      n = 0;
+      goto gone
+#endif
+    :: true
+    fi
+  }
+#endif
   runLine(p, h);
   if
   :: n == 2 -> runLine(p, h + 1)
@@ -446,6 +496,9 @@ active proctype manager() {
 #ifdef RESET_HEAD
       rings[0].head = 0;
       rings[0].tail = 0;
+#endif
+#ifdef FORGET_LEFTOVERS
+      keptCount = 0;
 #endif
     }
     launch()

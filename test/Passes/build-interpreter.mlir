@@ -33,7 +33,7 @@ mk.opcode @block code(100) scope(block) () {
 // CHECK: %[[TENANT:.*]] = vector.extract %[[HEADER]][2]
 // CHECK: vector.load %[[RING]]
 // CHECK: %[[FAULT:.*]] = mk.task {
-// CHECK: arith.cmpi ult, %[[TENANT]], %c29
+// CHECK: arith.cmpi ule, %[[TENANT]], %c29
 // CHECK: scf.index_switch
 // CHECK: case 64 {
 // The handle is compared with the table before its row is read, then tenant, access, and the body.

@@ -80,6 +80,8 @@ inline constexpr uint32_t PriorityLevels = 5;
 
 /// Tenant ids run from 0 to MaxTenants - 1.
 inline constexpr uint32_t MaxTenants = 29;
+/// The engine itself, for slots and buffers of its own. Kernels take it for a tenant; nobody can publish in its name.
+inline constexpr uint32_t EngineTenant = MaxTenants;
 
 //===----------------------------------------------------------------------===//
 // Opcode numbers

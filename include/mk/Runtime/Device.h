@@ -129,8 +129,9 @@ public:
   /// until stopServing() returns. What release() and the end of a Kernel give back meanwhile is given back then: a GPU
   /// would wait for the workers with it.
   virtual Expected<void> startServing(std::span<const Service> services);
-  /// Waits until all workers have left, which the doorbells must ask them to. TimedOut after 'seconds', and then they
-  /// still run. Nothing happens when none do.
+  /// Waits until all workers have left, which the doorbells must ask them to. TimedOut after 'seconds' (which may be
+  /// infinite), and then they still run. Nothing happens when none do. Lines that workers have claimed and do not run
+  /// any more are for those that startServing() starts next on the same rings.
   virtual Expected<void> stopServing(double seconds);
   /// Tells sleeping workers of a publication, or of another epoch.
   virtual void wakeServing() {}

@@ -52,6 +52,8 @@ enum class PromotionState : uint8_t {
   Demoted,
   /// Disagreed with the interpreter; there will be no other attempt.
   Mismatched,
+  /// Of a kind of window in a resident engine: it has no code, and none was asked for.
+  Interpreted,
 };
 const char *stringifyPromotionState(PromotionState state);
 

@@ -61,7 +61,8 @@ struct ResidentOptions {
   /// Faults that are kept for each ring until their tickets are waited for; the oldest give way. At most 2^20; there
   /// are never less than a ring has lines.
   uint32_t keptFaults = 1024;
-  /// The longest that workers may take to leave, in seconds. Afterwards the device counts as lost.
+  /// The longest that workers may take to leave, in seconds. Afterwards the device counts as lost. They leave after the
+  /// slot or window that they run. The end of the engine waits for them in any case.
   double leaveSeconds = 10;
   /// Compiles hot windows and puts them into the next epoch.
   bool promote = true;
@@ -148,7 +149,8 @@ struct ResidentWindow {
   std::string what;
   uint64_t total = 0;
   double recent = 0;
-  PromotionState state = PromotionState::Dropped;
+  /// Interpreted, Queued, Live, Failed or Mismatched.
+  PromotionState state = PromotionState::Interpreted;
   std::string error;
 };
 
@@ -159,7 +161,8 @@ public:
   /// without resident mode; the errors of the provider and of the device.
   static Expected<std::unique_ptr<ResidentEngine>>
   create(std::unique_ptr<Device> device, std::unique_ptr<CodeProvider> code, const ResidentOptions &options = {});
-  /// Waits for everything that was published, then lets the workers leave.
+  /// Waits for everything that was published, then lets the workers leave. Calls that wait have returned by then: those
+  /// that wait for room with Closed, the others with what they waited for. No other call may be under way.
   ~ResidentEngine();
   ResidentEngine(const ResidentEngine &) = delete;
   ResidentEngine &operator=(const ResidentEngine &) = delete;
@@ -170,8 +173,8 @@ public:
   /// As Engine::allocate.
   Expected<BufferHandle> allocate(ElementType type, uint64_t count, uint32_t access = abi::AccessReadWrite,
                                   uint32_t tenants = ~0u);
-  /// Waits for all that was published so far, and takes the buffer away. Its memory is given back at the end of the
-  /// epoch.
+  /// Waits for all that was published so far, and takes the buffer away: slots that are published meanwhile may find it
+  /// or fault. On a GPU its memory is given back at the end of the epoch.
   Expected<void> release(BufferHandle buffer);
   /// Copies at once, whatever runs. Slots published afterwards see what was written; read() sees what slots wrote whose
   /// tickets were waited for.
@@ -190,9 +193,10 @@ public:
   /// Publishes slots and windows: all, or none. The errors of Engine::submit; besides, TenantRight for what its rights
   /// do not let a tenant publish, TenantOpcodeWindow for an opcode in the range of another tenant, Unsupported for
   /// opcodes that emit hits and windows of more than abi::RingUnit slots, Busy without room (or beyond a tenant's
-  /// quota) when the call must not wait. InvalidArgument for what would never find room: more slots than a ring has
-  /// lines, or than the quota of their tenant, or more fences and loads than may wait at once (1024). Before a window
-  /// there may be lines that stay unused, as many as the worst place in the ring needs.
+  /// quota) when the call must not wait, Closed when the engine is destroyed while it waits. InvalidArgument for what
+  /// would never find room: more slots than a ring has lines, or than the quota of their tenant, or more fences and loads
+  /// than may wait at once (1024). Before a window there may be lines that stay unused, as many as the worst place in the
+  /// ring needs.
   Expected<PublishTicket> publish(std::span<const abi::Slot> slots, const PublishOptions &options = {});
   /// True when all slots have ended.
   Expected<bool> poll(const PublishTicket &ticket);
@@ -201,7 +205,7 @@ public:
   /// returned may have faulted, too. DeviceFailed when the device was lost before they had ended, InvalidArgument for
   /// the ticket of another engine.
   Expected<std::vector<SlotFault>> wait(const PublishTicket &ticket, uint64_t *forgotten = nullptr);
-  /// Waits until nothing that was published so far waits or runs.
+  /// Waits until nothing that was published so far waits or runs, fences and loads included.
   Expected<void> drain();
 
   /// Ends the epoch and starts the next, with what was compiled since.
@@ -210,7 +214,7 @@ public:
   std::vector<EpochSwap> swaps() const;
   /// Takes all windows back to the interpreter, and begins to count anew.
   Expected<void> demoteAll();
-  /// Waits until no window waits to be compiled or to go live.
+  /// Waits until no window waits to be compiled or to go live. Meanwhile epochs do not keep to 'swapInterval'.
   void waitForPromotions();
   std::vector<ResidentWindow> windows() const;
   Expected<ResidentTelemetry> telemetry();

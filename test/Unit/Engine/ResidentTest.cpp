@@ -458,6 +458,34 @@ TEST_P(ResidentTest, BuffersComeAndGo) {
   }
 }
 
+TEST_P(ResidentTest, SlotsThatComeDuringAReleaseDoNotReachItsMemory) {
+  MK_OPEN();
+  constexpr uint32_t n = 1024;
+  std::atomic<uint32_t> handle = buffer(n, abi::AccessReadWrite, 1u << 1);
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 2; ++t)
+    threads.emplace_back([&] {
+      while (!stop) {
+        auto ticket = engine->publish(std::vector{slot(69, {handle, 2000}, 1), slot(66, {handle, 0, n, 7}, 1)});
+        ASSERT_TRUE(ticket) << ticket.error().message;
+        ASSERT_TRUE(engine->wait(*ticket));
+      }
+    });
+  for (int round = 0; round < 100; ++round) {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    ASSERT_TRUE(engine->release(handle));
+    BufferHandle other = buffer(n, abi::AccessReadWrite, 1u << 5);
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    ASSERT_EQ(read(other, n), std::vector<uint32_t>(n)) << round;
+    ASSERT_TRUE(engine->release(other));
+    handle = buffer(n, abi::AccessReadWrite, 1u << 1);
+  }
+  stop = true;
+  for (std::thread &thread : threads)
+    thread.join();
+}
+
 TEST_P(ResidentTest, ALevelThatIsFloodedDoesNotStarveTheOthers) {
   OpenResidentOptions options;
   options.policy.priorityAgeThreshold = 8;

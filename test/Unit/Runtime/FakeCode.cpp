@@ -9,6 +9,7 @@
 #include "FakeCode.h"
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <gtest/gtest.h>
 
@@ -31,9 +32,13 @@ Isa makeIsa() {
   ArgType i32{ArgType::Scalar, ElementType::I32, abi::AccessNone},
       i64{ArgType::Scalar, ElementType::I64, abi::AccessNone};
   Isa isa;
-  isa.opcodes = {{"fill", Fill, Scope::Lane, {out, i32}},     {"add", Add, Scope::Lane, {in, in, out}},
-                 {"bump", Bump, Scope::Block, {buffer, i32}}, {"oops", Oops, Scope::Lane, {i32}},
-                 {"put", Put, Scope::Block, {wide, i64}},     {"emit", Emit, Scope::Lane, {i32, i32}, true}};
+  isa.opcodes = {{"fill", Fill, Scope::Lane, {out, i32}},
+                 {"add", Add, Scope::Lane, {in, in, out}},
+                 {"bump", Bump, Scope::Block, {buffer, i32}},
+                 {"oops", Oops, Scope::Lane, {i32}},
+                 {"put", Put, Scope::Block, {wide, i64}},
+                 {"emit", Emit, Scope::Lane, {i32, i32}, true},
+                 {"nap", Nap, Scope::Lane, {i32}}};
   ArgType inout{ArgType::View, ElementType::I32, abi::AccessReadWrite};
   isa.windows = {{"fill_add", {inout, in, out, i32}, {{FillIndex, {0, 3}}, {AddIndex, {0, 1, 2}}}}};
   return isa;
@@ -55,16 +60,26 @@ struct Fault {
 };
 } // namespace
 
+/// A row of the buffer table, which changes while workers stay.
+static abi::BufferEntry loadRow(uint32_t handle, const abi::LaunchParams &params) {
+  auto *words = reinterpret_cast<uint64_t *>(params.buffers) + size_t(handle) * abi::BufferEntryWords;
+  std::array<uint64_t, abi::BufferEntryWords> row;
+  for (uint64_t &word : row)
+    word = std::atomic_ref(*words++).load(std::memory_order_acquire);
+  return std::bit_cast<abi::BufferEntry>(row);
+}
+
 /// What the interpreter checks before a body runs.
 static std::optional<Fault> checkArgs(const OpcodeInfo &op, const uint32_t *words, uint32_t tenant,
                                       const abi::LaunchParams &params) {
-  const auto *buffers = reinterpret_cast<const abi::BufferEntry *>(params.buffers);
   for (const ArgType &arg : op.args) {
     if (arg.kind != ArgType::Scalar) {
       uint32_t handle = words[0];
-      if (handle >= params.bufferCount || buffers[handle].base == 0)
+      abi::BufferEntry buffer{};
+      if (handle < params.bufferCount)
+        buffer = loadRow(handle, params);
+      if (buffer.base == 0)
         return Fault{abi::FaultCode::BufferHandle, handle};
-      const abi::BufferEntry &buffer = buffers[handle];
       if (!(buffer.tenants >> tenant & 1))
         return Fault{abi::FaultCode::TenantRight, handle};
       if ((buffer.access & arg.access) != arg.access)
@@ -79,7 +94,10 @@ static std::optional<Fault> checkArgs(const OpcodeInfo &op, const uint32_t *word
 }
 
 template <typename T> static std::span<T> memref(const uint32_t *words, bool view, const abi::LaunchParams &params) {
-  const abi::BufferEntry &buffer = reinterpret_cast<const abi::BufferEntry *>(params.buffers)[words[0]];
+  abi::BufferEntry buffer = loadRow(words[0], params);
+  // It was there when it was checked, but may be taken away at any time.
+  if (buffer.base == 0)
+    return {};
   T *base = reinterpret_cast<T *>(buffer.base);
   return view ? std::span<T>(base + words[1], words[2]) : std::span<T>(base, buffer.bytes / sizeof(T));
 }
@@ -98,9 +116,10 @@ static void appendHit(const abi::LaunchParams &params, const abi::HitRecord &hit
 static std::optional<Fault> runBody(uint32_t code, const uint32_t *words, const abi::LaunchParams &params,
                                     uint32_t slot) {
   switch (code) {
+  // Slots on several threads may have elements in common.
   case Fill:
     for (int32_t &element : memref<int32_t>(words, true, params))
-      element = int32_t(words[3]);
+      std::atomic_ref(element).store(int32_t(words[3]), std::memory_order_relaxed);
     return std::nullopt;
   case Add: {
     auto x = memref<int32_t>(words, true, params), y = memref<int32_t>(words + 3, true, params),
@@ -111,7 +130,7 @@ static std::optional<Fault> runBody(uint32_t code, const uint32_t *words, const 
   }
   case Bump:
     for (int32_t &element : memref<int32_t>(words, false, params))
-      element += int32_t(words[1]);
+      std::atomic_ref(element).fetch_add(int32_t(words[1]), std::memory_order_relaxed);
     return std::nullopt;
   case Oops:
     return Fault{abi::FaultCode(uint32_t(abi::FaultCode::User) + words[0]), 0};
@@ -122,6 +141,9 @@ static std::optional<Fault> runBody(uint32_t code, const uint32_t *words, const 
   case Emit:
     for (uint32_t n = 0; n < words[0]; ++n)
       appendHit(params, {slot, {words[1], n, 0}});
+    return std::nullopt;
+  case Nap:
+    std::this_thread::sleep_for(std::chrono::microseconds(words[0]));
     return std::nullopt;
   }
   return Fault{abi::FaultCode::UnknownOpcode, code};
@@ -285,8 +307,8 @@ Expected<KernelCode> FakeCode::compileOpcode(const CodeTarget &target, uint32_t 
   if (options.beforeCompile)
     if (Expected<void> result = options.beforeCompile(op.name); !result)
       return tl::unexpected(result.error());
-  static constexpr HostKernelFn functions[] = {runOpcode<0>, runOpcode<1>, runOpcode<2>,
-                                               runOpcode<3>, runOpcode<4>, runOpcode<5>};
+  static constexpr HostKernelFn functions[] = {runOpcode<0>, runOpcode<1>, runOpcode<2>, runOpcode<3>,
+                                               runOpcode<4>, runOpcode<5>, runOpcode<6>};
   return makeCode(options, op.name, op.scope, functions[opcode]);
 }
 

@@ -30,9 +30,10 @@ namespace mk::test {
 /// oops(i32), lane: user fault with that code.
 /// put(view i64 w, i64), block: every element becomes the value.
 /// emit(i32, i32), lane: as many hits as the first says, with the values (second, n, 0), n = 0, 1, 2, ...
-enum Code : uint32_t { Fill = 64, Add = 65, Bump = 66, Oops = 67, Put = 1000, Emit = 1001 };
+/// nap(i32), lane: takes as many microseconds.
+enum Code : uint32_t { Fill = 64, Add = 65, Bump = 66, Oops = 67, Put = 1000, Emit = 1001, Nap = 1002 };
 /// Dense indexes.
-enum Dense : uint32_t { FillIndex, AddIndex, BumpIndex, OopsIndex, PutIndex, EmitIndex };
+enum Dense : uint32_t { FillIndex, AddIndex, BumpIndex, OopsIndex, PutIndex, EmitIndex, NapIndex };
 
 /// The ISA above. Its window @fill_add(x, y, z, v) is fill(x, v), add(x, y, z).
 Isa makeIsa();

@@ -380,6 +380,12 @@ TEST_F(Resident, OptionsAreChecked) {
   options = {};
   options.memoryBudget = 1;
   EXPECT_NE(refusal(options).find("raise ResidentOptions::memoryBudget"), std::string::npos);
+  for (double patience : {-1.0, 0.0, std::numeric_limits<double>::quiet_NaN()}) {
+    options = {};
+    options.watchdogPatience = patience;
+    EXPECT_EQ(refusal(options),
+              "ResidentOptions::watchdogPatience is " + std::to_string(patience) + " seconds, give a positive time");
+  }
   options = {};
   options.tenants.resize(30);
   EXPECT_EQ(refusal(options), "ResidentOptions::tenants has 30 entries, but there are 29 tenants");

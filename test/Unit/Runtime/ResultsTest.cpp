@@ -55,6 +55,7 @@ TEST(Labels, TiersStatesAndErrors) {
   EXPECT_STREQ(stringifyPromotionState(PromotionState::Dropped), "dropped");
   EXPECT_STREQ(stringifyPromotionState(PromotionState::Withdrawn), "withdrawn");
   EXPECT_STREQ(stringifyPromotionState(PromotionState::Demoted), "demoted");
+  EXPECT_STREQ(stringifyPromotionState(PromotionState::Interpreted), "interpreted");
   EXPECT_STREQ(stringifyPromotionState(PromotionState::Mismatched), "mismatched");
   EXPECT_STREQ(stringifyErrorCode(ErrorCode::OutOfMemory), "out_of_memory");
   EXPECT_STREQ(stringifyErrorCode(ErrorCode::Closed), "closed");
