@@ -57,8 +57,9 @@
  *
  * -DALONE is the protocol of the GPU kernels. Who becomes the poller looks whether all rings are empty, and then polls
  * until there is news. As nobody else touches the ends of an empty ring, it claims with plain stores, and lets go of
- * the poller flag afterwards. Here one more bug is to be found:
+ * the poller flag afterwards; or goes on when it has run its claim, if that left nothing. Here more bugs are to be found:
  *   NO_RECHECK        the poller does not look whether the rings are empty
+ *   KEEP_WITH_MORE    the poller goes on although it has left something to others
  */
 
 #ifndef LINES
@@ -262,6 +263,8 @@ active [WORKERS] proctype worker() {
 #ifdef ALONE
   byte heads[RINGS], news[RINGS];
   bit departs;
+  bit more;
+  bit keeps;
 #endif
   /* Parameters of the launch. */
   byte mine, myEpoch;
@@ -338,6 +341,12 @@ claimed:
   :: n == 2 -> runLine(p, h + 1)
   :: else
   fi;
+#ifdef ALONE
+  if
+  :: keeps -> atomic { keeps = 0; p = 0; h = 0; n = 0; goto listen }
+  :: else
+  fi;
+#endif
   atomic { p = 0; h = 0; n = 0; goto again }
 
 poll:
@@ -406,15 +415,23 @@ listen:
   atomic {
     p = 0;
     do
-    :: p < RINGS -> heads[p] = 0; news[p] = 0; p++
+    :: p < RINGS ->
+#ifndef KEEP_WITH_MORE
+      more = more || news[p] > heads[p];
+#endif
+      heads[p] = 0;
+      news[p] = 0;
+      p++
     :: else -> break
     od;
     p = seen;
     seen = 0;
     if
     :: n == 0 && !departs -> goto listen
-    :: else -> departs = 0; poller = 0
+    :: n > 0 && !more -> keeps = 1; departs = 0
+    :: n > 0 || departs -> poller = 0; departs = 0
     fi;
+    more = 0;
     if
     :: n == 0 -> goto gone
     :: else -> goto claimed
