@@ -35,6 +35,9 @@ constexpr unsigned warpSize = 32;
 /// What a thread should load at once to keep the memory of a GPU busy, in bytes, and in how many iterations at most of
 /// a loop that is spread and of one that is not: all of it takes registers.
 constexpr unsigned bytesAtOnce = 32, spreadAtOnce = 4, sequentialAtOnce = 8;
+/// Twice as much of a loop that reduces and is long enough, as far as is known: a dot product of 4096 floats was 6 %
+/// faster on an H100. Loops that store became slower.
+constexpr unsigned reducingBytesAtOnce = 64, reducingAtOnce = 8;
 
 static Value constant(ImplicitLocOpBuilder &b, int64_t value) { return arith::ConstantIndexOp::create(b, value); }
 /// True when only the first thread looks at a value, or at what is computed from it.
@@ -79,14 +82,14 @@ static SmallVector<Value> cloneIteration(ImplicitLocOpBuilder &b, scf::ParallelO
 
 /// How many iterations a thread should run side by side, so that it waits for all their loads at once: it runs its
 /// instructions in order, and neither LLVM nor ptxas moves a load above what another iteration may write.
-static unsigned iterationsAtOnce(ArrayRef<Operation *> loads, unsigned most) {
+static unsigned iterationsAtOnce(ArrayRef<Operation *> loads, unsigned most, unsigned wanted = bytesAtOnce) {
   unsigned bytes = 0;
   for (Operation *load : loads) {
     Type type = load->getResult(0).getType();
     auto vector = dyn_cast<VectorType>(type);
     bytes += vector ? vector.getNumElements() * elementBytes(vector.getElementType()) : elementBytes(type);
   }
-  return bytes == 0 ? 1 : llvm::bit_floor(std::clamp(bytesAtOnce / bytes, 1u, most));
+  return bytes == 0 ? 1 : llvm::bit_floor(std::clamp(wanted / bytes, 1u, most));
 }
 
 /// How many iterations each lane has, where that is known and the same for all.
@@ -119,7 +122,8 @@ static unsigned iterationsAtOnce(scf::ParallelOp loop, std::optional<uint64_t> k
                !(isMemoryEffectFree(&op) || (isa<memref::AtomicRMWOp>(op) && op.use_empty()))) {
       return 1;
     }
-  unsigned width = iterationsAtOnce(loads, spreadAtOnce);
+  unsigned width = known && loop.getNumReductions() != 0 ? iterationsAtOnce(loads, reducingAtOnce, reducingBytesAtOnce)
+                                                         : iterationsAtOnce(loads, spreadAtOnce);
   return known ? llvm::bit_floor(std::clamp<uint64_t>(*known, 1, width)) : width;
 }
 

@@ -109,16 +109,16 @@ mk.opcode @lane_sum code(64) scope(lane) (%x: memref<?xf32>, %out: memref<?xf32>
 
 // -----
 
-// What all threads want goes through shared memory. With a known number of iterations the first rows need no test, and none
-// are left.
+// What all threads want goes through shared memory. With a known number of iterations the first rows need no test, none are
+// left, and more are loaded at once.
 // GPU-LABEL: gpu.func @mk_opcode_scaled
 // GPU-SAME: %[[P:[a-z0-9]*]] : memref<512xf32, #gpu.address_space<workgroup>>
 // GPU-SAME: %[[TOTAL:[a-z0-9]*]] : memref<1xf32, #gpu.address_space<workgroup>>
 // GPU-COUNT-2: scf.for unsigned
 // GPU-NOT: scf.if
-// GPU-COUNT-4: memref.load
+// GPU-COUNT-8: memref.load
 // GPU: scf.for unsigned %{{.*}} : i32
-// GPU-COUNT-4: memref.load
+// GPU-COUNT-8: memref.load
 // GPU-NOT: scf.for
 // GPU: memref.store %{{.*}}, %[[P]]
 // GPU: gpu.barrier
