@@ -447,8 +447,9 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
     const std::optional<uint64_t> known = iterationsOfLane(loop);
     const unsigned width = iterationsAtOnce(loop, known);
     forEach(b, threadId(b), count, threadCount(b), [&](Value lane) {
-      SmallVector<Value> places = placesFrom(b, lane, lanes, width + 1);
-      Value afterFirst = places.pop_back_val();
+      SmallVector<Value> places = placesFrom(b, lane, lanes, width);
+      // In one step, whose range is easily seen.
+      Value afterFirst = binary<arith::AddIOp>(b, lane, constant(b, int64_t(abi::ReductionLanes) * width));
       // What is reduced, and the place where to go on.
       SmallVector<Value> state;
       if (width == 1 || known) {
