@@ -91,9 +91,13 @@ void HostTasks::keepFault(uint64_t number, SlotFault fault) {
   faults.emplace(number, fault);
   if (faults.size() <= keptFaults)
     return;
-  ++forgotten;
-  forgottenEnd = std::max(forgottenEnd, faults.begin()->first + 1);
+  forget(faults.begin()->first);
   faults.erase(faults.begin());
+}
+
+void HostTasks::forget(uint64_t number) {
+  ++forgotten;
+  forgottenEnd = std::max(forgottenEnd, number + 1);
 }
 
 uint64_t HostTasks::takeFaults(const PublishTicket::Range &tasks, std::vector<SlotFault> &to) {
@@ -130,8 +134,12 @@ void HostTasks::serveFences() {
           fence.published = engine.publishFence(fence.slot);
         moves |= fence.published.has_value();
       } else if (PublishTicket line = *fence.published; engine.linesHaveEnded(line)) {
-        for (const SlotFault &fault : engine.takeFaults(*fence.published))
-          keepFault(at->first, {fence.index, fault.code, fault.detail});
+        std::vector<SlotFault> lineFaults;
+        bool mayBeForgotten = engine.takeFaults(*fence.published, lineFaults) != 0;
+        if (!lineFaults.empty())
+          keepFault(at->first, {fence.index, lineFaults.front().code, lineFaults.front().detail});
+        else if (mayBeForgotten)
+          forget(at->first);
         fences.erase(at);
         moves = true;
       }

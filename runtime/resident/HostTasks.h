@@ -47,8 +47,9 @@ public:
   struct Engine {
     /// Whether the lines of a ticket have ended; those that have are taken out of it. With the mutex held.
     std::function<bool(PublishTicket &)> linesHaveEnded;
-    /// Takes the faults of the lines of a ticket, which have ended. With the mutex held.
-    std::function<std::vector<SlotFault>(const PublishTicket &)> takeFaults;
+    /// Takes the faults of the lines of a ticket, which have ended; how many were forgotten, at most. With the mutex
+    /// held.
+    std::function<uint64_t(const PublishTicket &, std::vector<SlotFault> &)> takeFaults;
     /// Publishes a fence that waits for nothing; none when there is no room at the moment. With the mutex held.
     std::function<std::optional<PublishTicket>(const abi::Slot &)> publishFence;
     /// Copies to a buffer on behalf of a tenant, or says with which fault the slot ends.
@@ -102,6 +103,7 @@ private:
   SlotFault load(const abi::Slot &slot);
   bool anyWaits(const PublishTicket::Range &tasks) const;
   void keepFault(uint64_t number, SlotFault fault);
+  void forget(uint64_t number);
 
   const Engine engine;
   const size_t keptFaults;

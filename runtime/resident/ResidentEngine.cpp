@@ -64,10 +64,8 @@ public:
         buffers(*device, memory), control(*device, buffers, "ResidentOptions"), tenants(options.tenants),
         publisher(layout, tenants, options.findWindows), routes(code->isa(), layout, buffers, options),
         tasks({[this](PublishTicket &ticket) { return linesHaveEnded(ticket); },
-               [this](const PublishTicket &ticket) {
-                 std::vector<SlotFault> faults;
-                 takeLineFaults(ticket, faults);
-                 return faults;
+               [this](const PublishTicket &ticket, std::vector<SlotFault> &faults) {
+                 return takeLineFaults(ticket, faults);
                },
                [this](const abi::Slot &slot) { return publishFence(slot); },
                [this](const abi::Slot &slot, std::span<const std::byte> bytes) { return store(slot, bytes); },
@@ -116,7 +114,7 @@ public:
     }
     if (Expected<void> drained = drain(); !drained)
       return drained;
-    return takeAway(std::span(&buffer, 1));
+    return takeAway(std::span(&buffer, 1), /*loads=*/true);
   }
   Expected<void> write(BufferHandle buffer, uint64_t offset, std::span<const std::byte> bytes) {
     Expected<BufferTable::Pin> pin = buffers.pin(buffer, offset, bytes.size());
@@ -174,8 +172,8 @@ private:
     std::lock_guard lock(routes.mutex);
     return buffers.sync();
   }
-  /// Frees retired buffers that windows do not rely on any more.
-  Expected<void> takeAway(std::span<const BufferHandle> handles) {
+  /// Frees retired buffers that windows do not rely on any more. 'loads' says whether loads may name them.
+  Expected<void> takeAway(std::span<const BufferHandle> handles, bool loads) {
     {
       std::lock_guard lock(routes.mutex);
       for (BufferHandle handle : handles)
@@ -187,6 +185,11 @@ private:
     // so that their slots do not.
     if (Expected<void> drained = drainRings(); !drained)
       return drained;
+    // A load looks for its row when it is its turn.
+    uint64_t end = tasks.added().end;
+    if (loads)
+      if (Expected<void> made = waitUntil([&] { return tasks.haveLoaded(end); }); !made)
+        return made;
     for (BufferHandle handle : handles)
       buffers.free(handle);
     return {};
@@ -375,6 +378,7 @@ Expected<void> ResidentEngine::Impl::startWorkers() {
 }
 
 Expected<EpochSwap> ResidentEngine::Impl::swap() {
+  Waiter waiter(*this);
   std::lock_guard lock(swapMutex);
   return swapLocked();
 }
@@ -965,7 +969,7 @@ bool ResidentEngine::Impl::checkInstalled() {
     RouteCheck check(
         *device, layout, buffers, routes.mutex,
         [this](std::span<const abi::Slot> slots, uint32_t id) { return runWindow(slots, id); },
-        [this](std::span<const BufferHandle> handles) { return takeAway(handles); });
+        [this](std::span<const BufferHandle> handles) { return takeAway(handles, /*loads=*/false); });
     Expected<std::string> difference = check.run(candidate);
     std::lock_guard lock(routes.mutex);
     Routes::Route *route = routes.find(candidate.route);
@@ -1004,6 +1008,7 @@ Expected<std::vector<SlotFault>> ResidentEngine::Impl::runWindow(std::span<const
 }
 
 Expected<void> ResidentEngine::Impl::demoteAll() {
+  Waiter waiter(*this);
   std::lock_guard lock(swapMutex);
   {
     std::lock_guard routesLock(routes.mutex);

@@ -187,16 +187,17 @@ public:
   /// Changes the rights of a tenant, for what is published from now on; device-side checks of built-in opcodes follow.
   Expected<void> setTenant(uint32_t tenant, const TenantOptions &options);
 
-  /// Makes a resource known to LOAD_MISS. 'bytes' is its size. InvalidArgument without a reader.
+  /// Makes a resource known to LOAD_MISS. 'bytes' is its size. InvalidArgument without a reader. A reader must not wait
+  /// for its own load: not drain(), nor release() a buffer.
   Expected<uint32_t> addResource(ResourceReader reader, uint64_t bytes);
 
   /// Publishes slots and windows: all, or none. The errors of Engine::submit; besides, TenantRight for what its rights
   /// do not let a tenant publish, TenantOpcodeWindow for an opcode in the range of another tenant, Unsupported for
   /// opcodes that emit hits and windows of more than abi::RingUnit slots, Busy without room (or beyond a tenant's
   /// quota) when the call must not wait, Closed when the engine is destroyed while it waits. InvalidArgument for what
-  /// would never find room: more slots than a ring has lines, or than the quota of their tenant, or more fences and loads
-  /// than may wait at once (1024). Before a window there may be lines that stay unused, as many as the worst place in the
-  /// ring needs.
+  /// would never find room: more slots than a ring has lines, or than the quota of their tenant, or more fences and
+  /// loads than may wait at once (1024). Before a window there may be lines that stay unused, as many as the worst
+  /// place in the ring needs.
   Expected<PublishTicket> publish(std::span<const abi::Slot> slots, const PublishOptions &options = {});
   /// True when all slots have ended.
   Expected<bool> poll(const PublishTicket &ticket);
