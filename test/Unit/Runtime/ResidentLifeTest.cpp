@@ -112,6 +112,42 @@ TEST_F(ResidentLife, CopiesKeepTheirBuffer) {
   reader.join();
 }
 
+TEST_F(ResidentLife, LoadsThatComeDuringAReleaseDoNotReachItsMemory) {
+  ResidentOptions options = quiet();
+  // Room for one buffer, so that the next one gets its handle.
+  options.maxBuffers = abi::SystemBufferCount + 1;
+  open(options);
+  BufferHandle old = buffer(4);
+  uint32_t resource = *engine->addResource(
+      [](uint64_t, std::span<std::byte> to) -> Expected<void> {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        std::fill(to.begin(), to.end(), std::byte(1));
+        return {};
+      },
+      4 * sizeof(int32_t));
+  // The release waits for these.
+  publish(naps(4, 50'000));
+  std::thread releasing([&] { EXPECT_TRUE(engine->release(old)); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  PublishTicket load = publish({makeSlot(uint32_t(abi::Builtin::LoadMiss), {resource, 0, old})});
+  releasing.join();
+  BufferHandle next = buffer(4);
+  EXPECT_EQ(next, old);
+  EXPECT_TRUE(engine->wait(load));
+  EXPECT_EQ(read(next, 4), std::vector<int32_t>(4));
+}
+
+TEST_F(ResidentLife, TheEndWaitsForSwaps) {
+  for (int round = 0; round < 8; ++round) {
+    open();
+    publish(naps(3, 20'000));
+    std::thread swapping([&, used = engine.get()] { EXPECT_TRUE(used->swap()) << round; });
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    engine.reset();
+    swapping.join();
+  }
+}
+
 TEST_F(ResidentLife, PrefetchesKeepTheirBuffer) {
   open();
   constexpr size_t Count = 1 << 20;
