@@ -459,6 +459,8 @@ llvm::Expected<std::string> TargetCompiler::emit(llvm::Module &module) {
   const bool isKept = impl->isGpu() && !hasSharedVariables(module);
   const llvm::CodeGenOptLevel level = impl->codeGenLevel(module);
   impl->machine->setOptLevel(level);
+  // Making passes of the lowest level sets this for good.
+  impl->machine->setFastISel(level == llvm::CodeGenOptLevel::None);
   std::unique_ptr<Impl::Emitter> fresh;
   std::unique_ptr<Impl::Emitter> &emitter = isKept ? impl->emitters[level] : fresh;
   if (!emitter) {
