@@ -9,6 +9,7 @@
 #include "mk/JIT/Worker.h"
 #include "InjectFault.h"
 #include "Wire.h"
+#include "mk/Target/Target.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/ErrorHandling.h"
 #include <cerrno>
@@ -187,6 +188,7 @@ int mk::runWorker() {
   if (frame->type != wire::Type::Open || !opening)
     return WorkerMisused;
   limitMemory(opening->memory);
+  keepFreedMemory();
   auto made = Compiler::create(opening->bytecode, "the ISA", opening->options);
   if (!made) {
     connection.send(wire::Type::Failed, wire::pack(made.error()));

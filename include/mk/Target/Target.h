@@ -32,6 +32,11 @@ namespace mk {
 /// Registers the translations to LLVM IR that lowered kernels need.
 void registerLLVMTranslations(mlir::DialectRegistry &registry);
 
+/// Lets this process keep memory that it frees, for a process that compiles and does little else: the assembler takes
+/// and frees tens of MiB for each kernel, and the way to the kernel's pages and back is a tenth of its time. Only
+/// glibc's allocator is known to it; with another one nothing happens.
+void keepFreedMemory();
+
 /// Compiles lowered modules, one after the other, for one target. It keeps what is dear to make, so it should live
 /// long. Not for several threads at once: each takes a compiler of its own.
 ///
