@@ -49,6 +49,9 @@ static_assert(same(FaultKind::UnknownOpcode, abi::FaultCode::UnknownOpcode) &&
               same(FaultKind::Fuel, abi::FaultCode::Fuel) && same(FaultKind::Division, abi::FaultCode::Division) &&
               same(FaultKind::Shift, abi::FaultCode::Shift) && same(FaultKind::LoopStep, abi::FaultCode::LoopStep) &&
               same(FaultKind::Conversion, abi::FaultCode::Conversion));
+static_assert(uint32_t(SuspensionKind::Wait) == uint32_t(abi::Suspension::Wait) &&
+              uint32_t(SuspensionKind::Yield) == uint32_t(abi::Suspension::Yield) &&
+              uint32_t(SuspensionKind::Requeue) == uint32_t(abi::Suspension::Requeue));
 static_assert(uint32_t(MemoryKind::Control) == abi::ControlBuffer && uint32_t(MemoryKind::Debug) == abi::DebugBuffer);
 
 void MkDialect::initialize() {

@@ -87,7 +87,7 @@ unsigned mk::requiredAccess(Value memref) {
 }
 
 bool mk::isPromotable(FunctionOpInterface op) {
-  if (auto opcode = dyn_cast<OpcodeOp>(op.getOperation()); opcode && opcode.getBuiltin())
+  if (auto opcode = dyn_cast<OpcodeOp>(op.getOperation()); opcode && (opcode.getBuiltin() || opcode.getEntries()))
     return false;
   return !op.getFunctionBody()
               .walk([](Operation *inner) {
@@ -230,6 +230,12 @@ ParseResult OpcodeOp::parse(OpAsmParser &parser, OperationState &result) {
       parser.parseKeyword("scope") || parseScope(parser, result))
     return failure();
   result.addAttribute("code", code);
+  if (succeeded(parser.parseOptionalKeyword("entries"))) {
+    IntegerAttr entries;
+    if (parser.parseLParen() || parseCode(parser, entries) || parser.parseRParen())
+      return failure();
+    result.addAttribute("entries", entries);
+  }
   return parseSignatureAndBody(parser, result, [] { return success(); }, /*implicitReturn=*/false);
 }
 
@@ -237,8 +243,10 @@ void OpcodeOp::print(OpAsmPrinter &p) {
   p << (getBuiltin() ? " builtin " : " ");
   p.printSymbolName(getSymName());
   p << " code(" << getOpcode() << ") scope(" << stringifyScopeKind(getScope()) << ')';
+  if (std::optional<uint32_t> entries = getEntries())
+    p << " entries(" << *entries << ')';
   printSignature(p, *this);
-  printAttributesAndBody(p, *this, {"builtin", "code", "scope"}, /*implicitReturn=*/false);
+  printAttributesAndBody(p, *this, {"builtin", "code", "scope", "entries"}, /*implicitReturn=*/false);
 }
 
 LogicalResult OpcodeOp::verify() {
@@ -257,10 +265,38 @@ LogicalResult OpcodeOp::verify() {
     words += argumentWords(type);
   if (words > abi::SlotArgWords)
     return emitOpError() << "arguments take " << words << " words, but a slot has " << abi::SlotArgWords;
+  // (opcode_c7)
+  std::optional<uint32_t> entries = getEntries();
+  if (!entries)
+    return success();
+  if (*entries == 0 || *entries > abi::MaxEntries)
+    return emitOpError() << "has " << *entries << " entries, but 1 to " << abi::MaxEntries << " are possible";
+  ArrayRef<Type> types = getArgumentTypes();
+  if (words != abi::ContinuationData + 1 || types.size() < 2 ||
+      !llvm::all_of(types.take_back(2), [](Type type) { return type.isInteger(32); }))
+    return emitOpError() << "has entries, so its arguments take three words, and two more of type i32 follow: where it "
+                            "begins, and data";
+  if (optionalArguments(*this))
+    return emitOpError("has entries, so its arguments cannot be optional");
   return success();
 }
 
-LogicalResult OpcodeOp::verifyRegions() { return verifyShape(*this); }
+LogicalResult OpcodeOp::verifyRegions() {
+  if (failed(verifyShape(*this)))
+    return failure();
+  if (!getEntries())
+    return success();
+  // (opcode_c8)
+  constexpr uint32_t most = abi::SuspensionBase - uint32_t(abi::FaultCode::User) - 1;
+  WalkResult walk = getFunctionBody().walk([&](FaultOp fault) {
+    if (fault.getKind() != FaultKind::User || static_cast<uint32_t>(*fault.getCode()) <= most)
+      return WalkResult::advance();
+    fault.emitOpError() << "code " << static_cast<uint32_t>(*fault.getCode()) << " is above " << most
+                        << ", but codes above that stand for suspensions in an opcode with entries";
+    return WalkResult::interrupt();
+  });
+  return failure(walk.wasInterrupted());
+}
 
 /// (opcode_c2)
 LogicalResult OpcodeOp::verifySymbolUses(SymbolTableCollection &symbols) {
@@ -376,6 +412,9 @@ LogicalResult IssueOp::verifySymbolUses(SymbolTableCollection &symbols) {
     diag.attachNote(symbol->getLoc()) << "it is this";
     return diag;
   }
+  // (issue_c3)
+  if (opcode.getEntries())
+    return emitOpError() << "callee " << getCalleeAttr() << " has entries, and cannot be in a window";
   // (issue_c2)
   ArrayRef<Type> expected = opcode.getArgumentTypes();
   if (expected.size() != getNumOperands())
@@ -422,6 +461,49 @@ LogicalResult FaultOp::verify() {
   } else if (getCode()) {
     return emitOpError() << "kind " << stringifyFaultKind(getKind()) << " takes no code";
   }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// SuspendOp
+//===----------------------------------------------------------------------===//
+
+static ParseResult parseSuspension(OpAsmParser &parser, SuspensionKindAttr &kind, IntegerAttr &number) {
+  StringRef keyword;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseKeyword(&keyword))
+    return failure();
+  std::optional<SuspensionKind> symbol = symbolizeSuspensionKind(keyword);
+  if (!symbol)
+    return parser.emitError(loc) << "expected wait, yield or requeue, but found '" << keyword << "'";
+  kind = SuspensionKindAttr::get(parser.getContext(), *symbol);
+  if (succeeded(parser.parseOptionalLParen()))
+    return failure(failed(parseCode(parser, number)) || failed(parser.parseRParen()));
+  return success();
+}
+
+static void printSuspension(OpAsmPrinter &p, SuspendOp, SuspensionKindAttr kind, IntegerAttr number) {
+  p << stringifySuspensionKind(kind.getValue());
+  if (number)
+    p << '(' << number.getValue().getZExtValue() << ')';
+}
+
+LogicalResult SuspendOp::verify() {
+  // (suspend_c1)
+  auto opcode = (*this)->getParentOfType<OpcodeOp>();
+  if (!opcode || !opcode.getEntries())
+    return emitOpError("is not in an mk.opcode with entries(n)");
+  // (suspend_c2)
+  if (getKind() == SuspensionKind::Yield)
+    return getValue() ? emitOpError("yield takes no value") : success();
+  StringRef kind = stringifySuspensionKind(getKind()), what = "epochs";
+  uint32_t most = abi::MaxSuspensionValue;
+  if (getKind() == SuspensionKind::Requeue) {
+    what = "priority";
+    most = abi::PriorityLevels - 1;
+  }
+  if (!getValue() || static_cast<uint32_t>(*getValue()) > most)
+    return emitOpError() << kind << " needs " << what << ", " << kind << "(n) with n from 0 to " << most;
   return success();
 }
 

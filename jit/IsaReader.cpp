@@ -105,6 +105,7 @@ Isa mk::readIsa(ModuleOp module) {
                         return info.getField() == SlotField::Index ? WalkResult::interrupt() : WalkResult::advance();
                       }).wasInterrupted();
     info.optional = optionalArguments(op);
+    info.entries = op.getEntries().value_or(0);
     isa.opcodes.push_back(std::move(info));
   }
   for (WindowOp op : module.getOps<WindowOp>()) {

@@ -233,7 +233,7 @@ LogicalResult Guard::decide(Operation *op, DataFlowSolver &solver) {
     return vectorAccess(load.getBase(), load.getIndices(), load.getVectorType());
   if (auto store = dyn_cast<vector::StoreOp>(op))
     return vectorAccess(store.getBase(), store.getIndices(), store.getVectorType());
-  if (isa<memref::AllocaOp, memref::DimOp, memref::DistinctObjectsOp, EmitOp, FaultOp, RaiseOp>(op) ||
+  if (isa<memref::AllocaOp, memref::DimOp, memref::DistinctObjectsOp, EmitOp, FaultOp, RaiseOp, SuspendOp>(op) ||
       op->hasTrait<OpTrait::IsTerminator>() || op->hasTrait<OpTrait::HasRecursiveMemoryEffects>() ||
       isMemoryEffectFree(op))
     return success();

@@ -162,13 +162,22 @@ void KernelBuilder::expandBuffer(BufferOp buffer, Value tenant) {
   buffer.replaceAllUsesWith(memRefOf(buffer.getBuffer().getType(), row, allowed));
 }
 
+/// An entry beyond what the word has room for is one that no opcode has either.
+void KernelBuilder::expandSuspend(SuspendOp suspend) {
+  uint32_t code = abi::suspensionCode(abi::Suspension(suspend.getKind()), suspend.getValue().value_or(0));
+  Value entry = arith::MinUIOp::create(*this, suspend.getEntry(), i32(abi::MaxEntries));
+  Value high = toI64(arith::OrIOp::create(*this, entry, i32(code)));
+  Value word = arith::OrIOp::create(*this, arith::ShLIOp::create(*this, high, i64(32)), toI64(suspend.getData()));
+  RaiseOp::create(*this, word, IntegerAttr());
+}
+
 void KernelBuilder::inlineBody(FunctionOpInterface op, ValueRange arguments, const SlotValues &slot) {
   IRMapping mapping;
   mapping.map(op.getArguments(), arguments);
   SmallVector<Operation *> requests;
   for (Operation &inner : op.getFunctionBody().front().without_terminator())
     clone(inner, mapping)->walk([&](Operation *copy) {
-      if (isa<BufferOp, EmitOp, MemoryOp, SlotInfoOp>(copy))
+      if (isa<BufferOp, EmitOp, MemoryOp, SlotInfoOp, SuspendOp>(copy))
         requests.push_back(copy);
     });
   Location loc = getLoc();
@@ -178,6 +187,8 @@ void KernelBuilder::inlineBody(FunctionOpInterface op, ValueRange arguments, con
     setLoc(request->getLoc());
     if (auto emit = dyn_cast<EmitOp>(request))
       expandEmit(emit, slot.index);
+    else if (auto suspend = dyn_cast<SuspendOp>(request))
+      expandSuspend(suspend);
     else if (auto memory = dyn_cast<MemoryOp>(request))
       memory.replaceAllUsesWith(memRefOf(memory.getMemory().getType(), tableRow(i32(uint32_t(memory.getKind())))));
     else if (auto buffer = dyn_cast<BufferOp>(request))

@@ -78,6 +78,7 @@ private:
   void expandEmit(EmitOp emit, mlir::Value firstSlot);
   /// The memref of a row, with no elements unless 'allowed' (if any).
   mlir::Value memRefOf(mlir::Type type, mlir::Value row, mlir::Value allowed = mlir::Value());
+  void expandSuspend(SuspendOp suspend);
   void expandBuffer(BufferOp buffer, mlir::Value tenant);
 
   mlir::Value buffers;

@@ -68,6 +68,10 @@ Expected<void> admit(const IsaLayout &layout, std::span<const abi::Slot> slots, 
                         std::to_string(abi::PriorityLevels - 1));
     if (slot.order >> 17)
       return refuse(ErrorCode::InvalidArgument, i, "has reserved bits set in word 3, leave bits 17 to 31 at 0");
+    if (layout[dense].entries)
+      return refuse(ErrorCode::Unsupported, i,
+                    "has opcode " + std::to_string(slot.opcode) +
+                        ", which is resumable; publish it to mk::ResidentEngine, and not in a window");
     if (layout[dense].route > Route::Block)
       if (Expected<void> admitted = admitSpecial(layout, slot, i); !admitted)
         return tl::unexpected(admitted.error());

@@ -21,7 +21,8 @@ static OpcodeLayout layOut(const OpcodeInfo &op) {
   Route route = op.code == uint32_t(abi::Builtin::PackedSlot)   ? Route::Packed
                 : op.code == uint32_t(abi::Builtin::BatchFence) ? Route::Fence
                                                                 : Route(op.scope);
-  OpcodeLayout layout{op.scope, route, op.words(), op.requiredWords(), op.emits, op.promotable, op.numbered, {}};
+  OpcodeLayout layout{op.scope,    route,      op.words(), op.requiredWords(), op.emits, op.promotable,
+                      op.numbered, op.entries, {}};
   uint32_t word = 0;
   for (const ArgType &arg : op.args) {
     ArgLayout to;
@@ -57,6 +58,12 @@ Expected<IsaLayout> IsaLayout::create(const Isa &isa) {
     if (op.optional > op.args.size())
       return invalid("of the arguments of opcode '" + op.name + "' " + std::to_string(op.optional) +
                      " may be left out, but it has " + std::to_string(op.args.size()));
+    if (op.entries > abi::MaxEntries || (op.entries && (op.words() != abi::ContinuationData + 1 || op.optional)))
+      return invalid("opcode '" + op.name + "' has " + std::to_string(op.entries) + " entries and " +
+                     std::to_string(op.words()) + " argument words, but with entries, of which there are at most " +
+                     std::to_string(abi::MaxEntries) + ", it has " + std::to_string(abi::ContinuationData + 1) +
+                     " words, none of which may be left out");
+    layout.resumable |= op.entries != 0;
     if (!names.insert(op.name).second)
       return invalid("the ISA has two opcodes '" + op.name + "', rename one");
     if (uint32_t other = layout.find(op.code); other != NoOpcode)

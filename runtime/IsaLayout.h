@@ -53,6 +53,8 @@ struct OpcodeLayout {
   bool emits;
   bool promotable;
   bool numbered;
+  /// 0, or the opcode is resumable.
+  uint32_t entries;
   std::vector<ArgLayout> args;
 };
 
@@ -73,6 +75,8 @@ public:
   }
   const OpcodeLayout &operator[](uint32_t dense) const { return opcodes[dense]; }
   uint32_t size() const { return uint32_t(opcodes.size()); }
+  /// Whether any opcode is resumable.
+  bool hasResumable() const { return resumable; }
 
 private:
   struct Entry {
@@ -85,6 +89,7 @@ private:
   /// An open hash table that is at most half full.
   std::vector<Entry> table;
   uint32_t mask = 0;
+  bool resumable = false;
 };
 
 /// True when the interpreter would accept this argument: a handle that exists, tenant and access allowed, a view inside

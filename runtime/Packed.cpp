@@ -32,7 +32,8 @@ static tl::unexpected<Error> tooManyWords(ErrorCode code, uint64_t ops, uint64_t
 static tl::unexpected<Error> notPackable(uint32_t opcode, uint64_t place) {
   return makeError(ErrorCode::PackedOpcode,
                    "packs opcode " + std::to_string(opcode) + " as operation " + std::to_string(place) +
-                       ", but a packed slot holds opcodes of the ISA below 256 other than BATCH_FENCE (7)");
+                       ", but a packed slot holds opcodes of the ISA below 256 that are neither resumable nor "
+                       "BATCH_FENCE (7)");
 }
 
 uint32_t packedCount(const abi::Slot &slot) { return packedByte(slot, 0); }
@@ -47,7 +48,7 @@ Expected<void> checkPacked(const IsaLayout &layout, const abi::Slot &slot) {
   for (uint32_t k = 0; k < ops; ++k) {
     uint32_t opcode = packedOpcode(slot, k), offset = packedByte(slot, 3 + 2 * k);
     uint32_t dense = layout.find(opcode);
-    if (dense == IsaLayout::NoOpcode || !abi::isPackable(opcode))
+    if (dense == IsaLayout::NoOpcode || !abi::isPackable(opcode) || layout[dense].entries)
       return notPackable(opcode, k);
     if (uint32_t words = layout[dense].requiredWords; offset + words > total)
       return makeError(ErrorCode::PackedArity,
@@ -91,7 +92,7 @@ Expected<void> Batch::pack(std::span<const PackedOp> ops, uint32_t tenant) {
   for (uint32_t k = 0; k < ops.size(); ++k) {
     const PackedOp &op = ops[k];
     std::optional<uint32_t> dense = isa->findOpcode(op.opcode);
-    if (!dense || !abi::isPackable(op.opcode))
+    if (!dense || !abi::isPackable(op.opcode) || isa->opcodes[*dense].entries)
       return refuse(notPackable(op.opcode, k));
     const OpcodeInfo &info = isa->opcodes[*dense];
     if (op.words.size() < info.requiredWords() || op.words.size() > info.words())

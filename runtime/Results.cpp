@@ -97,6 +97,10 @@ static FaultText faultText(uint32_t code) {
     return {"io_handle", "for resource"};
   case abi::FaultCode::FenceRange:
     return {"fence_range", "for count"};
+  case abi::FaultCode::ContinuationPc:
+    return {"continuation_pc", "at entry"};
+  case abi::FaultCode::CounterOverflow:
+    return {"counter_overflow", "at"};
   case abi::FaultCode::BufferHandle:
     return {"buffer_handle", "for handle"};
   case abi::FaultCode::BufferBounds:

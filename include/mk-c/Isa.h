@@ -83,6 +83,8 @@ typedef struct mkOpcodeInfo {
   bool emits;
   /// May get code of its own.
   bool promotable;
+  /// Places where the body may begin, for an opcode that can suspend its slot; 0 for others.
+  uint32_t entries;
 } mkOpcodeInfo;
 
 typedef struct mkWindowInfo {

@@ -43,7 +43,8 @@ enum {
 typedef struct mkTenantOptions {
   /// UINT32_MAX for all rights.
   mkTenantRights rights;
-  /// Slots that it may have waiting or running at once, fences and loads among them; UINT32_MAX for no bound.
+  /// Slots that it may have waiting or running at once, fences, loads and suspended ones among them; UINT32_MAX for no
+  /// bound.
   uint32_t quota;
 } mkTenantOptions;
 
@@ -179,7 +180,8 @@ typedef struct mkPublishResult mkPublishResult;
 /// of mkEngineSubmit(); besides, TenantRight for what its rights do not let a tenant publish, TenantOpcodeWindow for
 /// an opcode in the range of another tenant, Unsupported for opcodes that emit hits, Busy without room (or beyond a
 /// tenant's quota) when the call must not wait. InvalidArgument for what would never find room: more slots than a ring
-/// has lines, or than the quota of their tenant, or more fences and loads than may wait at once (1024).
+/// has lines, or than the quota of their tenant, or more fences, loads and resumable
+/// slots than may be under way at once (1024).
 MK_FALLIBLE mkError *mkResidentEnginePublish(mkResidentEngine *engine, const mkSlot *slots, size_t slotCount,
                                              const mkPublishOptions *options, mkPublishTicket *ticket);
 /// True when all slots have ended.
@@ -284,6 +286,9 @@ typedef struct mkResidentTelemetry {
   mkHealth health;
   uint32_t doneDelta;
   bool faulted;
+  /// Slots of resumable opcodes: those that have not ended, and those of them that wait for an epoch; suspensions by
+  /// kind, and how often a slot rose to a higher priority for its age.
+  uint64_t resumableLive, resumablePaused, yields, requeues, waits, resumableAged;
 } mkResidentTelemetry;
 
 /// What the engine counts. 'structSize' is sizeof(mkResidentTelemetry).

@@ -33,8 +33,8 @@ const std::vector<mkArgType> &mkIsa::convert(const std::vector<ArgType> &args) {
 mkIsa::mkIsa(Isa given) : isa(std::move(given)) {
   for (const OpcodeInfo &op : isa.opcodes) {
     const std::vector<mkArgType> &args = convert(op.args);
-    opcodes.push_back(
-        {op.name.c_str(), op.code, mkScope(op.scope), args.data(), args.size(), op.optional, op.emits, op.promotable});
+    opcodes.push_back({op.name.c_str(), op.code, mkScope(op.scope), args.data(), args.size(), op.optional, op.emits,
+                       op.promotable, op.entries});
   }
   for (const WindowInfo &window : isa.windows) {
     const std::vector<mkArgType> &args = convert(window.args);

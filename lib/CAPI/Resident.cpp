@@ -165,6 +165,12 @@ static mkResidentTelemetry convert(const ResidentTelemetry &from) {
   to.health = mkHealth(from.verdict.health);
   to.doneDelta = from.verdict.doneDelta;
   to.faulted = from.verdict.faulted;
+  to.resumableLive = from.resumables.live;
+  to.resumablePaused = from.resumables.paused;
+  to.yields = from.resumables.yields;
+  to.requeues = from.resumables.requeues;
+  to.waits = from.resumables.waits;
+  to.resumableAged = from.resumables.aged;
   return to;
 }
 

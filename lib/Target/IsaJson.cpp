@@ -63,6 +63,8 @@ static void writeOpcode(llvm::json::OStream &json, OpcodeOp op) {
   json.attribute("scope", stringifyScopeKind(op.getScope()));
   json.attribute("builtin", op.getBuiltin());
   json.attribute("emits", op.walk([](EmitOp) { return WalkResult::interrupt(); }).wasInterrupted());
+  if (std::optional<uint32_t> entries = op.getEntries())
+    json.attribute("entries", *entries);
   json.attribute("words", words);
   json.attributeArray("args", [&] { writeArguments(json, op); });
 }

@@ -1,4 +1,4 @@
-//===- HostTasks.cpp - Slots that the host serves -------------------------===//
+//===- HostTasks.cpp - Slots that the host looks after --------------------===//
 //
 // Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for licence information.
@@ -12,7 +12,7 @@ namespace mk {
 
 HostTasks::~HostTasks() {
   stop();
-  for (std::thread *thread : {&fenceThread, &loadThread})
+  for (std::thread *thread : {&lineThread, &loadThread})
     if (thread->joinable())
       thread->join();
 }
@@ -23,6 +23,11 @@ void HostTasks::stop() {
     closing = true;
   }
   wake.notify_all();
+}
+
+void HostTasks::abandonResumables() {
+  std::lock_guard lock(mutex);
+  abandoning = true;
 }
 
 uint32_t HostTasks::addResource(ResourceReader reader, uint64_t bytes) {
@@ -36,12 +41,12 @@ uint32_t HostTasks::addResource(ResourceReader reader, uint64_t bytes) {
 //===----------------------------------------------------------------------===//
 
 bool HostTasks::makeReady(std::span<const HostTask> tasks) {
-  if (fences.size() + loads.size() + tasks.size() > Capacity)
+  if (lines.size() + loads.size() + tasks.size() > Capacity)
     return false;
   for (const HostTask &task : tasks) {
-    std::thread &thread = task.isFence() ? fenceThread : loadThread;
+    std::thread &thread = task.isLoad() ? loadThread : lineThread;
     if (!thread.joinable())
-      thread = task.isFence() ? std::thread([this] { serveFences(); }) : std::thread([this] { serveLoads(); });
+      thread = task.isLoad() ? std::thread([this] { serveLoads(); }) : std::thread([this] { serveLines(); });
   }
   return true;
 }
@@ -49,9 +54,9 @@ bool HostTasks::makeReady(std::span<const HostTask> tasks) {
 PublishTicket::Range HostTasks::add(std::span<const HostTask> tasks) {
   uint64_t begin = next;
   for (const HostTask &task : tasks) {
-    Waiting &waiting = task.isFence() ? fences : loads;
+    Waiting &waiting = task.isLoad() ? loads : lines;
     HostTask &added = waiting.emplace_hint(waiting.end(), next, task)->second;
-    // A fence covers the loads before it, too.
+    // A fence covers the tasks before it, too.
     added.before.tasks = {begin, next++};
   }
   wake.notify_all();
@@ -59,7 +64,7 @@ PublishTicket::Range HostTasks::add(std::span<const HostTask> tasks) {
 }
 
 bool HostTasks::anyWaits(const PublishTicket::Range &tasks) const {
-  for (const Waiting *waiting : {&fences, &loads})
+  for (const Waiting *waiting : {&lines, &loads})
     if (auto at = waiting->lower_bound(tasks.begin); at != waiting->end() && at->first < tasks.end)
       return true;
   return false;
@@ -114,35 +119,114 @@ uint64_t HostTasks::faultsForgotten() {
   return forgotten;
 }
 
+ResidentTelemetry::Resumables HostTasks::resumables() {
+  std::lock_guard lock(mutex);
+  counts.live = counts.paused = 0;
+  for (const auto &[number, task] : lines) {
+    counts.live += task.entries != 0;
+    counts.paused += task.isPaused();
+  }
+  return counts;
+}
+
 //===----------------------------------------------------------------------===//
 // Serving
 //===----------------------------------------------------------------------===//
 
-void HostTasks::serveFences() {
+std::optional<uint32_t> HostTasks::readEpoch() {
+  epoch = engine.epoch();
+  epochTime = std::chrono::steady_clock::now();
+  return epoch;
+}
+
+/// Whether a task waits for an epoch that has not come.
+bool HostTasks::waitsForEpoch(const HostTask &task) {
+  if (!task.isPaused())
+    return false;
+  // To read a word of a GPU takes microseconds, and several tasks may wait.
+  if (std::chrono::steady_clock::now() - epochTime > std::chrono::microseconds(100))
+    readEpoch();
+  return !epoch || int32_t(*epoch - task.slot.args[abi::ResumeEpoch]) < 0;
+}
+
+/// Notes what a task asked for that suspended itself, or gives the fault with which it ends.
+SlotFault HostTasks::suspend(HostTask &task, uint32_t code, uint32_t data) {
+  uint32_t *words = task.slot.args;
+  const uint32_t entry = code & abi::MaxEntries, value = code >> abi::SuspensionValueShift & abi::MaxSuspensionValue;
+  if (entry >= task.entries)
+    return {task.index, uint32_t(abi::FaultCode::ContinuationPc), entry};
+  auto count = [&](abi::ResumableWord word) { return words[word] != UINT32_MAX && ++words[word]; };
+  const SlotFault full{task.index, uint32_t(abi::FaultCode::CounterOverflow), UINT32_MAX};
+  words[abi::ContinuationPc] = entry;
+  words[abi::ContinuationData] = data;
+  switch (abi::Suspension(code >> abi::SuspensionKindShift & 3)) {
+  case abi::Suspension::Wait:
+    words[abi::ResumeEpoch] = readEpoch().value_or(0) + value;
+    words[abi::ResumableFlags] = abi::FlagPaused;
+    ++counts.waits;
+    return {};
+  case abi::Suspension::Yield:
+    if (!count(abi::YieldCount))
+      return full;
+    words[abi::ResumableFlags] = abi::FlagYielded;
+    ++counts.yields;
+    return {};
+  case abi::Suspension::Requeue:
+    if (!count(abi::RequeueCount) || !count(abi::AgeTicks))
+      return full;
+    words[abi::ResumableFlags] = abi::FlagRequeued;
+    ++counts.requeues;
+    task.priority = uint8_t(value);
+    if (words[abi::AgeTicks] >= ageThreshold && task.priority > 0) {
+      --task.priority;
+      words[abi::AgeTicks] = 0;
+      ++counts.aged;
+    }
+    return {};
+  }
+  return {task.index, uint32_t(abi::FaultCode::ContinuationPc), entry};
+}
+
+void HostTasks::serveLines() {
   std::unique_lock lock(mutex);
   uint32_t vain = 0;
   while (!closing) {
     bool looks = false, moves = false;
-    for (auto following = fences.begin(); following != fences.end();) {
+    for (auto following = lines.begin(); following != lines.end();) {
       auto at = following++;
-      HostTask &fence = at->second;
-      if (anyWaits(fence.before.tasks))
+      HostTask &task = at->second;
+      if (task.isFence() && anyWaits(task.before.tasks))
         continue;
       looks = true;
-      if (!fence.published) {
-        if (engine.linesHaveEnded(fence.before))
-          fence.published = engine.publishFence(fence.slot);
-        moves |= fence.published.has_value();
-      } else if (PublishTicket line = *fence.published; engine.linesHaveEnded(line)) {
-        std::vector<SlotFault> lineFaults;
-        bool mayBeForgotten = engine.takeFaults(*fence.published, lineFaults) != 0;
-        if (!lineFaults.empty())
-          keepFault(at->first, {fence.index, lineFaults.front().code, lineFaults.front().detail});
-        else if (mayBeForgotten)
-          forget(at->first);
-        fences.erase(at);
-        moves = true;
+      bool ended = false;
+      SlotFault fault{};
+      if (!task.published) {
+        if (abandoning && task.entries) {
+          ended = true;
+        } else if (task.isFence() ? engine.linesHaveEnded(task.before) : !waitsForEpoch(task)) {
+          if (task.isPaused())
+            task.slot.args[abi::ResumableFlags] = abi::FlagResumeReady;
+          task.published = engine.publish(task);
+          moves |= task.published.has_value();
+        }
+      } else if (PublishTicket line = *task.published; engine.linesHaveEnded(line)) {
+        std::vector<SlotFault> faults;
+        engine.takeFaults(*task.published, faults);
+        task.published.reset();
+        moves = ended = true;
+        if (!faults.empty()) {
+          fault = {task.index, faults.front().code, faults.front().detail};
+          if (task.entries && fault.code >= abi::SuspensionBase) {
+            fault = suspend(task, fault.code, fault.detail);
+            ended = fault.code != 0;
+          }
+        }
       }
+      if (!ended)
+        continue;
+      engine.giveBack(task.slot.tenant);
+      keepFault(at->first, fault);
+      lines.erase(at);
     }
     vain = moves ? 0 : vain + 1;
     if (!looks) {

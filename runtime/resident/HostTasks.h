@@ -1,4 +1,4 @@
-//===- HostTasks.h - Slots that the host serves ------------------*- C++ -*-===//
+//===- HostTasks.h - Slots that the host looks after -------------*- C++ -*-===//
 //
 // Part of the Megakernel project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for licence information.
@@ -6,8 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Two built-in opcodes wait: a fence for other slots, LOAD_MISS for a resource. A worker that waited would serve
-// nobody, so both stay on the host until nothing is left to wait for. A fence is published then; a load is done.
+// Two built-in opcodes wait: a fence for other slots, LOAD_MISS for a resource. So does a resumable slot, for its turn
+// or for an epoch. A worker that waited would serve nobody, so all three stay on the host until nothing is left to wait
+// for. A fence and a resumable slot are published then, the latter again and again until it does not suspend itself; a
+// load is done.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,20 +26,26 @@
 
 namespace mk {
 
-/// A slot that the host serves.
+/// A slot that the host looks after.
 struct HostTask {
   abi::Slot slot{};
   /// Index in what was published together.
   uint32_t index = 0;
-  /// What was published before it, in the same call.
+  /// Entries of its opcode, if that is resumable.
+  uint32_t entries = 0;
+  /// The level on which it is published: whoever waits for a fence waits for it alone.
+  uint8_t priority = 0;
+  /// A fence: what was published before it, in the same call.
   PublishTicket before{};
-  /// A fence that has been published.
+  /// The line in which it waits or runs.
   std::optional<PublishTicket> published{};
 
+  bool isLoad() const { return slot.opcode == uint32_t(abi::Builtin::LoadMiss); }
   bool isFence() const { return slot.opcode == uint32_t(abi::Builtin::BatchFence); }
+  bool isPaused() const { return entries != 0 && slot.args[abi::ResumableFlags] & abi::FlagPaused; }
 };
 
-/// Fences and loads in the order of their publication. Thread-safe.
+/// Fences, resumable slots and loads in the order of their publication. Thread-safe.
 class HostTasks {
 public:
   /// Tasks that may wait at once.
@@ -47,20 +55,22 @@ public:
   struct Engine {
     /// Whether the lines of a ticket have ended; those that have are taken out of it. With the mutex held.
     std::function<bool(PublishTicket &)> linesHaveEnded;
-    /// Takes the faults of the lines of a ticket, which have ended; how many were forgotten, at most. With the mutex
-    /// held.
-    std::function<uint64_t(const PublishTicket &, std::vector<SlotFault> &)> takeFaults;
-    /// Publishes a fence that waits for nothing; none when there is no room at the moment. With the mutex held.
-    std::function<std::optional<PublishTicket>(const abi::Slot &)> publishFence;
+    /// Takes the faults of the lines of a ticket, which have ended. With the mutex held.
+    std::function<void(const PublishTicket &, std::vector<SlotFault> &)> takeFaults;
+    /// Publishes what waits for nothing; none when there is no room at the moment. With the mutex held.
+    std::function<std::optional<PublishTicket>(const HostTask &)> publish;
+    /// The control word EPOCH; none when the device does not answer.
+    std::function<std::optional<uint32_t>()> epoch;
     /// Copies to a buffer on behalf of a tenant, or says with which fault the slot ends.
     std::function<SlotFault(const abi::Slot &slot, std::span<const std::byte> bytes)> store;
-    /// Gives the credit of a load back. With the mutex held.
+    /// Gives the credit of a slot back. With the mutex held.
     std::function<void(uint32_t tenant)> giveBack;
   };
 
-  /// Numbers of tasks begin at 'first'.
-  HostTasks(Engine engine, uint32_t keptFaults, uint64_t first)
-      : engine(std::move(engine)), keptFaults(std::max<size_t>(keptFaults, Capacity)), first(first), next(first) {}
+  /// Numbers of tasks begin at 'first'. A slot that was requeued 'ageThreshold' times rises to a higher priority.
+  HostTasks(Engine engine, uint32_t keptFaults, uint32_t ageThreshold, uint64_t first)
+      : engine(std::move(engine)), keptFaults(std::max<size_t>(keptFaults, Capacity)), ageThreshold(ageThreshold),
+        first(first), next(first) {}
   ~HostTasks();
 
   uint32_t addResource(ResourceReader reader, uint64_t bytes);
@@ -87,8 +97,11 @@ public:
   /// Of tasks that have ended. How many faults of theirs were forgotten before, at most.
   uint64_t takeFaults(const PublishTicket::Range &tasks, std::vector<SlotFault> &faults);
   uint64_t faultsForgotten();
+  ResidentTelemetry::Resumables resumables();
   /// Serves nothing any more, the device being lost: what waits does not end.
   void stop();
+  /// Gives up resumable slots where they would run again: nobody asks for them any more.
+  void abandonResumables();
 
 private:
   struct Resource {
@@ -98,7 +111,10 @@ private:
   /// By number.
   using Waiting = std::map<uint64_t, HostTask>;
 
-  void serveFences();
+  void serveLines();
+  std::optional<uint32_t> readEpoch();
+  bool waitsForEpoch(const HostTask &task);
+  SlotFault suspend(HostTask &task, uint32_t code, uint32_t data);
   void serveLoads();
   SlotFault load(const abi::Slot &slot);
   bool anyWaits(const PublishTicket::Range &tasks) const;
@@ -107,20 +123,25 @@ private:
 
   const Engine engine;
   const size_t keptFaults;
+  const uint32_t ageThreshold;
   std::condition_variable wake;
   const uint64_t first;
   /// The number of the next task.
   uint64_t next;
-  /// Tasks that have not ended.
-  Waiting fences, loads;
+  /// Tasks that have not ended: those that workers run at last, and those that a thread of the host does.
+  Waiting lines, loads;
+  ResidentTelemetry::Resumables counts;
+  /// EPOCH as it was read last, and when.
+  std::optional<uint32_t> epoch;
+  std::chrono::steady_clock::time_point epochTime{};
   /// The load that is being made.
   uint64_t loading = UINT64_MAX;
   /// Faults that were not asked for yet, by number; the oldest give way.
   std::map<uint64_t, SlotFault> faults;
   uint64_t forgotten = 0, forgottenEnd = 0;
   std::deque<Resource> resources;
-  bool closing = false;
-  std::thread fenceThread, loadThread;
+  bool closing = false, abandoning = false;
+  std::thread lineThread, loadThread;
 };
 
 } // namespace mk

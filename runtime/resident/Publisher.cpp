@@ -289,17 +289,18 @@ Expected<Publisher::Outcome> Publisher::publish(std::span<const abi::Slot> slots
   return Outcome::Published;
 }
 
-bool Publisher::publishFence(const abi::Slot &fence, PublishTicket &ticket) {
-  Ring &ring = (*sets[size_t(Route::Lane)])[ticket.priority];
+bool Publisher::publishTask(const abi::Slot &slot, PublishTicket &ticket) {
+  const auto dense = uint16_t(layout.find(slot.opcode));
+  const size_t route = routeOf(&dense, 0, 1);
+  Ring &ring = (*sets[route])[ticket.priority];
   std::lock_guard lock(ring.mutex);
   if (!ring.hasRoom(1))
     return false;
-  PublishTicket::Range &line = ticket.lines[size_t(Route::Lane)];
-  line.begin = ring.next();
-  ring.writeAlone(std::span(&fence, 1), 0);
-  line.end = ring.next();
+  ticket.lines[route].begin = ring.next();
+  ring.write(slot, slot.tenant, 0, abi::MaxTenants);
+  ticket.lines[route].end = ring.next();
   ring.ring();
-  heat[layout.find(fence.opcode)].fetch_add(1, std::memory_order_relaxed);
+  heat[dense].fetch_add(1, std::memory_order_relaxed);
   return true;
 }
 

@@ -57,8 +57,11 @@ public:
     uint32_t blocked = 0;
     return publish(window, {}, {}, priority, ticket, blocked, route);
   }
-  /// Publishes a fence, whose right and credit were looked at when it came. False when there is no room.
-  bool publishFence(const abi::Slot &fence, PublishTicket &ticket);
+  /// Whether a tenant may publish a slot, number 'index' of its call, and with which error not.
+  Expected<void> checkTenant(const abi::Slot &slot, uint32_t opcode, size_t index) const;
+  /// Publishes a slot whose right and credit were looked at when it came, and whose credit the ring does not give back.
+  /// False when there is no room.
+  bool publishTask(const abi::Slot &slot, PublishTicket &ticket);
 
   /// Notices what has ended, so that its credit is given back.
   void reclaim();
@@ -73,7 +76,6 @@ private:
                             std::optional<uint32_t> forced);
   std::optional<Outcome> publishAlike(std::span<const abi::Slot> slots, uint32_t priority, PublishTicket &ticket,
                                       uint32_t &blocked);
-  Expected<void> checkTenant(const abi::Slot &slot, uint32_t opcode, size_t index) const;
   Expected<void> check(std::span<const abi::Slot> slots, std::span<const uint32_t> indexes,
                        std::vector<uint16_t> &opcodes, uint64_t (&lines)[RingRoutes]) const;
   Expected<TenantSlots> credit(std::span<const abi::Slot> slots, std::span<const HostTask> tasks) const;

@@ -64,13 +64,11 @@ public:
         buffers(*device, memory), control(*device, buffers, "ResidentOptions"), tenants(options.tenants),
         publisher(layout, tenants, options.findWindows), routes(code->isa(), layout, buffers, options),
         tasks({[this](PublishTicket &ticket) { return linesHaveEnded(ticket); },
-               [this](const PublishTicket &ticket, std::vector<SlotFault> &faults) {
-                 return takeLineFaults(ticket, faults);
-               },
-               [this](const abi::Slot &slot) { return publishFence(slot); },
+               [this](const PublishTicket &ticket, std::vector<SlotFault> &faults) { takeTaskFaults(ticket, faults); },
+               [this](const HostTask &task) { return publishTask(task); }, [this] { return readEpoch(); },
                [this](const abi::Slot &slot, std::span<const std::byte> bytes) { return store(slot, bytes); },
                [this](uint32_t tenant) { tenants.giveBack(tenant, 1); }},
-              options.keptFaults, first) {}
+              options.keptFaults, std::max(options.policy.priorityAgeThreshold, 1u), first) {}
 
   ~Impl() {
     {
@@ -83,6 +81,7 @@ public:
     for (Backoff backoff; waiters != 0;)
       backoff.pause();
     if (started) {
+      tasks.abandonResumables();
       (void)drain();
       leave();
       // However long it takes: what they use is destroyed next. They do come to an end, since loops have fuel.
@@ -217,7 +216,11 @@ private:
   bool linesHaveEnded(PublishTicket &ticket);
   bool hasEnded(PublishTicket &ticket);
   uint64_t takeLineFaults(const PublishTicket &ticket, std::vector<SlotFault> &faults);
-  std::optional<PublishTicket> publishFence(abi::Slot slot);
+  void takeTaskFaults(const PublishTicket &ticket, std::vector<SlotFault> &faults);
+  bool isTask(const abi::Slot &slot) const;
+  Expected<HostTask> makeTask(const abi::Slot &slot, uint32_t index, uint32_t priority) const;
+  std::optional<PublishTicket> publishTask(const HostTask &task);
+  std::optional<uint32_t> readEpoch();
   SlotFault store(const abi::Slot &slot, std::span<const std::byte> bytes);
 
   CompileRequest requestFor(size_t route) const;
@@ -247,6 +250,9 @@ private:
   };
   Workers workers[RingRoutes];
   bool started = false;
+
+  /// Lines that ended in what is no fault, though workers count it as one: slots that suspended themselves.
+  std::atomic<uint32_t> suspensions[RingRoutes] = {};
 
   /// Held during a swap.
   mutable std::mutex swapMutex;
@@ -497,8 +503,58 @@ void ResidentEngine::Impl::loseDevice(const Error &error) {
 // Publishing
 //===----------------------------------------------------------------------===//
 
-static bool isTask(const abi::Slot &slot) {
-  return slot.opcode == uint32_t(abi::Builtin::BatchFence) || slot.opcode == uint32_t(abi::Builtin::LoadMiss);
+/// Whether the host looks after a slot.
+bool ResidentEngine::Impl::isTask(const abi::Slot &slot) const {
+  if (slot.opcode == uint32_t(abi::Builtin::BatchFence) || slot.opcode == uint32_t(abi::Builtin::LoadMiss))
+    return true;
+  if (!layout.hasResumable())
+    return false;
+  uint32_t dense = layout.find(slot.opcode);
+  return dense != IsaLayout::NoOpcode && layout[dense].entries != 0;
+}
+
+/// Checks a slot for which isTask() holds.
+Expected<HostTask> ResidentEngine::Impl::makeTask(const abi::Slot &slot, uint32_t index, uint32_t priority) const {
+  auto refuse = [&](ErrorCode error, const std::string &why) {
+    return makeError(error, "slot " + std::to_string(index) + " " + why);
+  };
+  HostTask task{slot, index};
+  const uint32_t dense = layout.find(slot.opcode);
+  const bool isBuiltin = task.isFence() || task.isLoad();
+  const std::string name = task.isFence()  ? "BATCH_FENCE"
+                           : task.isLoad() ? "LOAD_MISS"
+                                           : "'" + code->isa().opcodes[dense].name + "'";
+  if (task.isFence() && dense == IsaLayout::NoOpcode)
+    return refuse(ErrorCode::NotFound, "is BATCH_FENCE, a built-in opcode that the ISA does not have; link the "
+                                       "prelude (OpenOptions::prelude)");
+  if (slot.order & ~uint32_t(abi::OrderPriorityMask))
+    return refuse(ErrorCode::InvalidArgument, "is " + name + ", which cannot be in a window");
+  if (task.isFence() && slot.args[0] > index)
+    return refuse(ErrorCode::FenceRange, "is a fence over the " + std::to_string(slot.args[0]) +
+                                             " slots before it, but there are " + std::to_string(index));
+  if (slot.tenant >= abi::MaxTenants)
+    return refuse(ErrorCode::InvalidArgument, "has tenant " + std::to_string(slot.tenant) + ", but tenants are 0 to " +
+                                                  std::to_string(abi::MaxTenants - 1));
+  if (isBuiltin) {
+    uint32_t need = task.isFence() ? abi::RightExecute : abi::RightExecute | abi::RightIo;
+    if ((tenants.rights(slot.tenant) & need) != need)
+      return refuse(ErrorCode::TenantRight,
+                    "is " + name + ", but its tenant " + std::to_string(slot.tenant) + " lacks " +
+                        (task.isFence() ? "the right to execute (bit 0)"
+                                        : "the right to execute or that to load (bits 0 and 2)"));
+    return task;
+  }
+  if (Expected<void> allowed = publisher.checkTenant(slot, slot.opcode, index); !allowed)
+    return tl::unexpected(allowed.error());
+  task.entries = layout[dense].entries;
+  task.priority = uint8_t(priority);
+  if (uint32_t entry = slot.args[abi::ContinuationPc]; entry >= task.entries)
+    return refuse(ErrorCode::InvalidArgument, "begins at entry " + std::to_string(entry) + " (word 7), but " + name +
+                                                  " has " + std::to_string(task.entries));
+  for (abi::ResumableWord word :
+       {abi::ResumeEpoch, abi::AgeTicks, abi::RequeueCount, abi::YieldCount, abi::ResumableFlags})
+    task.slot.args[word] = 0;
+  return task;
 }
 
 Expected<PublishTicket> ResidentEngine::Impl::publish(std::span<const abi::Slot> slots,
@@ -518,48 +574,29 @@ Expected<PublishTicket> ResidentEngine::Impl::publish(std::span<const abi::Slot>
   thread_local std::vector<uint32_t> restIndexes;
   thread_local std::vector<HostTask> hostTasks;
   hostTasks.clear();
-  if (std::any_of(slots.begin(), slots.end(), isTask)) {
+  if (std::any_of(slots.begin(), slots.end(), [this](const abi::Slot &slot) { return isTask(slot); })) {
     restSlots.clear();
     restIndexes.clear();
     for (uint32_t i = 0; i < slots.size(); ++i) {
-      const abi::Slot &slot = slots[i];
-      if (!isTask(slot)) {
-        restSlots.push_back(slot);
+      if (!isTask(slots[i])) {
+        restSlots.push_back(slots[i]);
         restIndexes.push_back(i);
         continue;
       }
-      auto refuse = [&](ErrorCode error, const std::string &why) {
-        return makeError(error, "slot " + std::to_string(i) + " " + why);
-      };
-      bool fence = slot.opcode == uint32_t(abi::Builtin::BatchFence);
-      const char *name = fence ? "BATCH_FENCE" : "LOAD_MISS";
-      if (fence && layout.find(slot.opcode) == IsaLayout::NoOpcode)
-        return refuse(ErrorCode::NotFound, "is BATCH_FENCE, a built-in opcode that the ISA does not have; link the "
-                                           "prelude (OpenOptions::prelude)");
-      if (slot.order & ~uint32_t(abi::OrderPriorityMask))
-        return refuse(ErrorCode::InvalidArgument, std::string("is ") + name + ", which cannot be in a window");
-      if (fence && slot.args[0] > i)
-        return refuse(ErrorCode::FenceRange, "is a fence over the " + std::to_string(slot.args[0]) +
-                                                 " slots before it, but there are " + std::to_string(i));
-      if (slot.tenant >= abi::MaxTenants)
-        return refuse(ErrorCode::InvalidArgument, "has tenant " + std::to_string(slot.tenant) +
-                                                      ", but tenants are 0 to " + std::to_string(abi::MaxTenants - 1));
-      uint32_t need = fence ? abi::RightExecute : abi::RightExecute | abi::RightIo;
-      if ((tenants.rights(slot.tenant) & need) != need)
-        return refuse(
-            ErrorCode::TenantRight,
-            std::string("is ") + name + ", but its tenant " + std::to_string(slot.tenant) + " lacks " +
-                (fence ? "the right to execute (bit 0)" : "the right to execute or that to load (bits 0 and 2)"));
-      hostTasks.push_back({slot, i});
+      Expected<HostTask> task = makeTask(slots[i], i, publishOptions.priority);
+      if (!task)
+        return tl::unexpected(task.error());
+      hostTasks.push_back(std::move(*task));
     }
     rest = restSlots;
     indexes = restIndexes;
   }
 
   if (hostTasks.size() > HostTasks::Capacity)
-    return makeError(ErrorCode::InvalidArgument,
-                     std::to_string(hostTasks.size()) + " fences and loads are more than the " +
-                         std::to_string(HostTasks::Capacity) + " that may wait at once; publish them in several calls");
+    return makeError(ErrorCode::InvalidArgument, std::to_string(hostTasks.size()) +
+                                                     " fences, loads and resumable slots are more than the " +
+                                                     std::to_string(HostTasks::Capacity) +
+                                                     " that may be under way at once; publish them in several calls");
 
   Backoff backoff;
   std::optional<Waiter> waiter;
@@ -616,8 +653,8 @@ tl::unexpected<Error> ResidentEngine::Impl::refuse(Publisher::Outcome outcome, s
                                           " slots; publish later, or with PublishOptions::wait");
   if (outcome == Publisher::Outcome::NoTaskRoom)
     return makeError(ErrorCode::Busy, "of the " + std::to_string(HostTasks::Capacity) +
-                                          " fences and loads that may wait at once there are too many already; "
-                                          "publish later, or with PublishOptions::wait");
+                                          " fences, loads and resumable slots that may be under way at once there "
+                                          "are too many already; publish later, or with PublishOptions::wait");
   tenants.countRefusal(
       tenant, std::count_if(slots.begin(), slots.end(), [&](const abi::Slot &slot) { return slot.tenant == tenant; }));
   return makeError(ErrorCode::Busy, "tenant " + std::to_string(tenant) + " has its quota of " +
@@ -625,16 +662,31 @@ tl::unexpected<Error> ResidentEngine::Impl::refuse(Publisher::Outcome outcome, s
                                         " slots waiting or running; publish later");
 }
 
-std::optional<PublishTicket> ResidentEngine::Impl::publishFence(abi::Slot slot) {
-  // Critical: whoever waits for the fence waits for it alone.
+std::optional<PublishTicket> ResidentEngine::Impl::publishTask(const HostTask &task) {
   PublishTicket ticket;
   ticket.slots = 1;
+  ticket.priority = task.priority;
+  abi::Slot slot = task.slot;
   // Nothing is left to be counted.
-  slot.args[0] = 0;
-  if (!publisher.publishFence(slot, ticket))
+  if (task.isFence())
+    slot.args[0] = 0;
+  if (!publisher.publishTask(slot, ticket))
     return std::nullopt;
   device->wakeServing();
   return ticket;
+}
+
+void ResidentEngine::Impl::takeTaskFaults(const PublishTicket &ticket, std::vector<SlotFault> &faults) {
+  takeLineFaults(ticket, faults);
+  for (size_t route = 0; route < RingRoutes; ++route)
+    if (ticket.lines[route].begin != ticket.lines[route].end)
+      suspensions[route] += uint32_t(std::count_if(
+          faults.begin(), faults.end(), [](const SlotFault &fault) { return fault.code >= abi::SuspensionBase; }));
+}
+
+std::optional<uint32_t> ResidentEngine::Impl::readEpoch() {
+  Expected<std::vector<uint32_t>> word = control.read(abi::ControlEpoch, 1);
+  return word ? std::optional(word->front()) : std::nullopt;
 }
 
 SlotFault ResidentEngine::Impl::store(const abi::Slot &slot, std::span<const std::byte> bytes) {
@@ -747,7 +799,7 @@ template <typename Ended> Expected<void> ResidentEngine::Impl::waitUntil(Ended e
 
 Expected<void> ResidentEngine::Impl::drain() {
   Waiter waiter(*this);
-  // Fences and loads that are there now. A fence is published once more when it has nothing to wait for.
+  // Those that are there now, which are published when they have nothing to wait for.
   PublishTicket::Range waiting = tasks.added();
   if (Expected<void> drained = drainRings(); !drained)
     return drained;
@@ -826,7 +878,7 @@ void ResidentEngine::Impl::watch() {
     if (!state)
       return;
     seen.heartbeat += state->heartbeat;
-    seen.faultCount += state->faults;
+    seen.faultCount += state->faults - suspensions[route];
     claimed += state->claimed;
   }
   seen.doneCount = uint32_t(published - waiting);
@@ -1075,9 +1127,11 @@ Expected<ResidentTelemetry> ResidentEngine::Impl::telemetry() {
     Expected<abi::RingState> state = sets[route]->state();
     if (!state)
       return tl::unexpected(state.error());
-    result.workers[route] = {state->claimed, state->claims, state->aged, state->faults, state->heartbeat};
+    result.workers[route] = {state->claimed, state->claims, state->aged, state->faults - suspensions[route],
+                             state->heartbeat};
   }
   result.faultsForgotten += tasks.faultsForgotten();
+  result.resumables = tasks.resumables();
   for (uint32_t tenant = 0; tenant < abi::MaxTenants; ++tenant) {
     const TenantCounters::Tenant &count = tenants.counters.tenants[tenant];
     result.tenants[tenant] = {count.published.load(), count.ended.load(), count.refused.load()};

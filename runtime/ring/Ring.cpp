@@ -18,7 +18,9 @@ namespace mk {
 Ring::Ring(const Memory &memory, uint32_t linesLog2, uint32_t keptFaults, TenantCounters &counters, uint64_t first)
     : memory(memory), linesLog2(linesLog2), mask((1u << linesLog2) - 1), counters(counters),
       indexes(size_t(1) << linesLog2), tenants(size_t(1) << linesLog2), first(first), written(first), reclaimed(first),
-      shown(first), kept(std::max(keptFaults, 1u << linesLog2)) {}
+      shown(first), kept(std::max(keptFaults, 1u << linesLog2)) {
+  own.reserve(1024);
+}
 
 void Ring::reclaim() {
   uint64_t position = reclaimed.load(std::memory_order_relaxed);
@@ -36,6 +38,11 @@ void Ring::reclaim() {
     if (statusOf(position) != abi::SlotStatus::Fault)
       continue;
     uint64_t word = memory.faults[position & mask];
+    const RingFault fault{position, indexes[position & mask], uint32_t(word >> 32), uint32_t(word)};
+    if (tenant == abi::MaxTenants) {
+      own.push_back(fault);
+      continue;
+    }
     if (keptLeft == 0)
       keptCount = 0;
     RingFault &place = kept[keptCount % kept.size()];
@@ -46,7 +53,7 @@ void Ring::reclaim() {
     }
     ++keptCount;
     ++keptLeft;
-    place = {position, indexes[position & mask], uint32_t(word >> 32), uint32_t(word)};
+    place = fault;
   }
   count();
   reclaimed.store(position, std::memory_order_release);

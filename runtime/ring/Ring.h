@@ -131,6 +131,8 @@ private:
   /// taken have no code.
   std::vector<RingFault> kept;
   uint64_t keptCount = 0, keptLeft = 0;
+  /// Those of lines that belong to no tenant do not give way: the engine acts on them, and takes them soon.
+  std::vector<RingFault> own;
   /// Faults that gave way, and the position behind the last of them.
   uint64_t forgotten = 0, forgottenEnd = 0;
 };
@@ -152,6 +154,15 @@ template <typename Append> uint64_t Ring::takeFaults(uint64_t begin, uint64_t en
         fault.code = 0;
         --keptLeft;
       }
+  }
+  for (size_t i = 0; i < own.size();) {
+    if (own[i].position < begin || own[i].position >= end) {
+      ++i;
+      continue;
+    }
+    append(own[i]);
+    own[i] = own.back();
+    own.pop_back();
   }
   for (uint64_t position = std::max(begin, reclaimed.load(std::memory_order_relaxed)); position < end; ++position)
     if (statusOf(position) == abi::SlotStatus::Fault) {

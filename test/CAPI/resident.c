@@ -10,7 +10,7 @@
 #include "Check.h"
 #include <string.h>
 
-enum { N = 256, OpcodePut = 65, OpcodeHit = 66, OpcodeComplain = 67, OpcodeLoadMiss = 0xFFFD };
+enum { N = 256, OpcodePut = 65, OpcodeHit = 66, OpcodeComplain = 67, OpcodeSteps = 68, OpcodeLoadMiss = 0xFFFD };
 
 static mkSlot slotOf(uint32_t opcode, uint32_t tenant, uint32_t a, uint32_t b, uint32_t c) {
   mkSlot slot = {0};
@@ -217,6 +217,33 @@ static mkResidentWindows *windows(mkResidentEngine *engine) {
     CHECK(y[i] == 1 + (float)(runs * i));
   mkBatchFree(batch);
   return list;
+}
+
+static void resumables(mkResidentEngine *engine) {
+  puts("-- resumables");
+  const mkIsa *isa;
+  const mkOpcodeInfo *opcode;
+  MUST(mkResidentEngineGetIsa(engine, &isa));
+  MUST(mkIsaFindOpcode(isa, "steps", &opcode));
+  CHECK(opcode->entries == 2 && !opcode->promotable);
+  mkBuffer words;
+  MUST(mkResidentEngineAllocate(engine, mkElementI32, 4, mkAccessReadWrite, UINT32_MAX, &words));
+  int32_t counts[4] = {0, 0, 0, 0};
+  MUST(mkResidentEngineWrite(engine, words, 0, counts, sizeof counts));
+  // It runs nine times, the other seven times, since it begins with two as done.
+  mkSlot slots[2] = {slotOf(OpcodeSteps, 0, words, 1, 9), slotOf(OpcodeSteps, 0, words, 2, 9)};
+  slots[1].args[4] = 2;
+  CHECK(finish(engine, slots, 2) == 0);
+  MUST(mkResidentEngineRead(engine, words, 0, counts, sizeof counts));
+  CHECK(counts[0] == 0 && counts[1] == 9 && counts[2] == 7);
+  mkResidentTelemetry telemetry;
+  MUST(mkResidentEngineGetTelemetry(engine, &telemetry, sizeof telemetry));
+  CHECK(telemetry.yields == 14 && telemetry.requeues == 0 && telemetry.waits == 0);
+  CHECK(telemetry.resumableLive == 0 && telemetry.resumablePaused == 0 && telemetry.resumableAged == 0);
+  slots[0].args[3] = 2;
+  mkPublishTicket ticket;
+  SHOW(mkResidentEnginePublish(engine, slots, 1, NULL, &ticket));
+  MUST(mkResidentEngineRelease(engine, words));
 }
 
 static void epochs(mkResidentEngine *engine) {
@@ -443,6 +470,7 @@ int main(int argc, char **argv) {
   tenants(engine);
   loads(engine);
   mkResidentWindows *list = windows(engine);
+  resumables(engine);
   epochs(engine);
   nulls(engine, list);
   structs(engine);

@@ -20,6 +20,19 @@ mk.opcode @last code(2147483647) scope(block) (%x: memref<?xi64>, %y: memref<?xf
   mk.return
 }
 
+// CHECK-LABEL: mk.opcode @resumable code(70) scope(block) entries(4095)
+// CHECK: mk.suspend yield at %[[ENTRY:.*]] with %[[DATA:.*]]
+// CHECK: mk.suspend requeue(4) at %[[ENTRY]] with %[[DATA]]
+// CHECK: mk.suspend wait(65535) at %[[ENTRY]] with %[[DATA]]
+// CHECK: mk.fault user(1073741823)
+mk.opcode @resumable code(70) scope(block) entries(4095) (%x: !view, %entry: i32, %data: i32) {
+  mk.suspend yield at %entry with %data
+  mk.suspend requeue(4) at %entry with %data
+  mk.suspend wait(65535) at %entry with %data
+  mk.fault user(1073741823)
+  mk.return
+}
+
 // CHECK-LABEL: mk.opcode @faults code(65536) scope(lane)
 // CHECK: mk.fault user(7)
 // CHECK: mk.fault user(2147483647) detail %[[V:.*]]

@@ -102,6 +102,14 @@ mk.kernel @kernel_operations scope(lane) (%address: i64, %word: i64, %input: i64
   mk.return
 }
 
+// CHECK-LABEL: mk.opcode @resumable
+mk.opcode @resumable code(100) scope(lane) entries(2) (%x: i64, %sum: i32, %next: i32, %data: i32) {
+  mk.suspend yield at %next with %sum
+  mk.suspend requeue(4) at %next with %sum
+  mk.suspend wait(1) at %next with %sum
+  mk.return
+}
+
 // CHECK-LABEL: module @attributes
 // CHECK-SAME: mk.profile = #mk.profile<
 module @attributes attributes {mk.profile =

@@ -459,3 +459,107 @@ mk.opcode @buffer code(64) scope(lane) (%handle: i32) {
   %m = mk.buffer %handle : memref<4xi32>
   mk.return
 }
+
+// -----
+
+// opcode_c7
+// expected-error @below {{'mk.opcode' op has 0 entries, but 1 to 4095 are possible}}
+mk.opcode @none code(64) scope(lane) entries(0) (%x: i32, %y: i32, %z: i32, %entry: i32, %data: i32) {
+  mk.return
+}
+
+// -----
+
+// opcode_c7
+// expected-error @below {{'mk.opcode' op has 4096 entries, but 1 to 4095 are possible}}
+mk.opcode @many code(64) scope(lane) entries(4096) (%x: i32, %y: i32, %z: i32, %entry: i32, %data: i32) {
+  mk.return
+}
+
+// -----
+
+// opcode_c7
+// expected-error @below {{'mk.opcode' op has entries, so its arguments take three words, and two more of type i32 follow: where it begins, and data}}
+mk.opcode @words code(64) scope(lane) entries(2) (%x: i32, %entry: i32, %data: i32) {
+  mk.return
+}
+
+// -----
+
+// opcode_c7
+// expected-error @below {{'mk.opcode' op has entries, so its arguments take three words, and two more of type i32 follow: where it begins, and data}}
+mk.opcode @types code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32, %data: f32) {
+  mk.return
+}
+
+// -----
+
+// opcode_c7
+// expected-error @below {{'mk.opcode' op has entries, so its arguments cannot be optional}}
+mk.opcode @optional code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32, %data: i32 {mk.optional}) {
+  mk.return
+}
+
+// -----
+
+// opcode_c8
+mk.opcode @code code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32, %data: i32) {
+  // expected-error @below {{'mk.fault' op code 1073741824 is above 1073741823, but codes above that stand for suspensions in an opcode with entries}}
+  mk.fault user(1073741824)
+  mk.return
+}
+
+// -----
+
+// issue_c3
+mk.opcode @resumable code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32, %data: i32) {
+  mk.return
+}
+mk.window @window (%x: i64, %y: i32) {
+  // expected-error @below {{'mk.issue' op callee @resumable has entries, and cannot be in a window}}
+  mk.issue @resumable(%x, %y, %y, %y) : i64, i32, i32, i32
+}
+
+// -----
+
+// suspend_c1
+mk.opcode @plain code(64) scope(lane) (%x: i32) {
+  // expected-error @below {{'mk.suspend' op is not in an mk.opcode with entries(n)}}
+  mk.suspend yield at %x with %x
+  mk.return
+}
+
+// -----
+
+// suspend_c2
+mk.opcode @yields code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32, %data: i32) {
+  // expected-error @below {{'mk.suspend' op yield takes no value}}
+  mk.suspend yield(1) at %entry with %data
+  mk.return
+}
+
+// -----
+
+// suspend_c2
+mk.opcode @requeues code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32, %data: i32) {
+  // expected-error @below {{'mk.suspend' op requeue needs priority, requeue(n) with n from 0 to 4}}
+  mk.suspend requeue(5) at %entry with %data
+  mk.return
+}
+
+// -----
+
+// suspend_c2
+mk.opcode @waits code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32, %data: i32) {
+  // expected-error @below {{'mk.suspend' op wait needs epochs, wait(n) with n from 0 to 65535}}
+  mk.suspend wait at %entry with %data
+  mk.return
+}
+
+// -----
+
+mk.opcode @unknown code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32, %data: i32) {
+  // expected-error @below {{expected wait, yield or requeue, but found 'sleep'}}
+  mk.suspend sleep at %entry with %data
+  mk.return
+}

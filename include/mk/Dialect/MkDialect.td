@@ -98,4 +98,14 @@ def Mk_SlotField : I32EnumAttr<"SlotField", "what a slot knows of itself", [Mk_S
 }
 def Mk_SlotFieldAttr : EnumAttr<Mk_Dialect, Mk_SlotField, "slot_field">;
 
+def Mk_SuspensionWait : I32EnumAttrCase<"Wait", 0, "wait">;
+def Mk_SuspensionYield : I32EnumAttrCase<"Yield", 1, "yield">;
+def Mk_SuspensionRequeue : I32EnumAttrCase<"Requeue", 2, "requeue">;
+def Mk_Suspension : I32EnumAttr<"SuspensionKind", "what a slot asks for that suspends itself", [
+    Mk_SuspensionWait, Mk_SuspensionYield, Mk_SuspensionRequeue]> {
+  let cppNamespace = "::mk";
+  let genSpecializedAttr = 0;
+}
+def Mk_SuspensionAttr : EnumAttr<Mk_Dialect, Mk_Suspension, "suspension_kind">;
+
 #endif // MK_DIALECT_MKDIALECT_TD

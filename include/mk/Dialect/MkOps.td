@@ -68,6 +68,11 @@ def Mk_OpcodeOp : Mk_FunctionLikeOp<"opcode", [DeclareOpInterfaceMethods<SymbolU
     `memref<?xT, strided<[1], offset: ?>>` three (handle, element offset, element count). The last arguments may have
     the attribute `mk.optional`: who publishes a slot can leave them out, and their words are 0.
 
+    With `entries` the opcode is resumable: its body may suspend the slot (`mk.suspend`), which runs again later. Its last
+    two arguments are where the body begins, a number below that of the entries, and a word of data; who publishes the
+    slot gives the first ones. Only resident engines serve such opcodes, one slot at a time: they are never promoted, and
+    are in no window and in no packed slot.
+
     Constraints:
     * (opcode_c1) the code lies in the user range: 8 to 0xFFEF or 0x10000 to 0x7FFFFFFF; with `builtin` it is one of the
       built-in numbers;
@@ -76,7 +81,10 @@ def Mk_OpcodeOp : Mk_FunctionLikeOp<"opcode", [DeclareOpInterfaceMethods<SymbolU
     * (opcode_c4) the arguments take at most 12 words;
     * (opcode_c5) there are no results, and the body ends in `mk.return`;
     * (opcode_c6) the name consists of letters, digits, `_`, `$` and `.`, as those of PTX do, and does not begin with
-      `mk_`, as those of kernels do; it begins with `mk.` exactly if the opcode is `builtin`.
+      `mk_`, as those of kernels do; it begins with `mk.` exactly if the opcode is `builtin`;
+    * (opcode_c7) there are 1 to 4095 entries; with `entries` the arguments take five words, of which the last two are
+      arguments of type i32, and none is optional;
+    * (opcode_c8) with `entries` no `mk.fault user` has a code above 0x3FFFFFFF.
 
     Example:
 
@@ -93,6 +101,7 @@ def Mk_OpcodeOp : Mk_FunctionLikeOp<"opcode", [DeclareOpInterfaceMethods<SymbolU
                        TypeAttrOf<FunctionType>:$function_type,
                        I32Attr:$code,
                        Mk_ScopeAttr:$scope,
+                       OptionalAttr<I32Attr>:$entries,
                        UnitAttr:$builtin,
                        OptionalAttr<DictArrayAttr>:$arg_attrs,
                        OptionalAttr<DictArrayAttr>:$res_attrs);
@@ -147,7 +156,8 @@ def Mk_IssueOp : Mk_Op<"issue", [HasParent<"WindowOp">, DeclareOpInterfaceMethod
   let description = [{
     Constraints:
     * (issue_c1) the callee is a `mk.opcode` of the module;
-    * (issue_c2) the operands have the types of its arguments.
+    * (issue_c2) the operands have the types of its arguments;
+    * (issue_c3) the callee has no `entries`.
 
     Example:
 
@@ -200,6 +210,35 @@ def Mk_FaultOp : Mk_Op<"fault", [MemoryEffects<[MemWrite<Mk_FaultResource>]>]> {
   let assemblyFormat = [{
     custom<FaultCode>($kind, $code) (`detail` $detail^)? (`issue` `(` $issue^ `)`)? attr-dict
   }];
+  let hasVerifier = 1;
+}
+
+def Mk_SuspendOp : Mk_Op<"suspend", [MemoryEffects<[MemWrite<Mk_FaultResource>]>]> {
+  let summary = "lets the slot run again later";
+  let description = [{
+    The slot does not end when its body does, but runs again, from entry `at` on and with the given data:
+    * `yield`: when it is its turn again, behind what waits already;
+    * `requeue(p)`: likewise, with priority p from now on;
+    * `wait(n)`: when the word EPOCH has grown by n.
+
+    It does not jump: what follows still runs. A fault of the same run wins, and ends the slot. Of several suspensions
+    one wins: a wait before a yield before a requeue; then the smallest value, the smallest entry, the smallest data.
+    At an entry that the opcode does not have the slot ends in FAULT with CONTINUATION_PC.
+
+    Constraints:
+    * (suspend_c1) it is in an `mk.opcode` with `entries`;
+    * (suspend_c2) `yield` has no value, `requeue` has a priority from 0 to 4, and `wait` 0 to 65535 epochs.
+
+    Example:
+
+    ```mlir
+    mk.suspend yield at %next with %sum
+    mk.suspend requeue(4) at %next with %sum
+    mk.suspend wait(1) at %next with %sum
+    ```
+  }];
+  let arguments = (ins Mk_SuspensionAttr:$kind, OptionalAttr<I32Attr>:$value, I32:$entry, I32:$data);
+  let assemblyFormat = "custom<Suspension>($kind, $value) `at` $entry `with` $data attr-dict";
   let hasVerifier = 1;
 }
 

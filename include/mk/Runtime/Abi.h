@@ -448,6 +448,10 @@ enum class FaultCode : uint32_t {
   IoHandle = 0x53,
   /// A fence over more slots than stand before it. Detail: the number of slots.
   FenceRange = 0x60,
+  /// A suspension at an entry that the opcode does not have. Detail: the entry, at most 4095.
+  ContinuationPc = 0x71,
+  /// A counter of a resumable slot is full. Detail: the counter.
+  CounterOverflow = 0x72,
   /// No such buffer. Detail: the handle.
   BufferHandle = 0x90,
   /// A view beyond its buffer, or an index beyond its view or buffer. Detail: the end of the view (offset + count), or
@@ -472,6 +476,45 @@ enum class FaultCode : uint32_t {
 /// The fault word of a running task: code in the high half, detail in the low half; NoFault while there is none. When a
 /// task meets several faults the smallest word wins, so that the outcome does not depend on the order of threads.
 inline constexpr uint64_t NoFault = ~uint64_t(0);
+
+//===----------------------------------------------------------------------===//
+// Resumable slots
+//===----------------------------------------------------------------------===//
+
+/// Argument words of a slot whose opcode can suspend itself, wire words 7 to 15; the arguments proper have the first
+/// three. The body gets the first two of these, publishers give the task and its parent what numbers they like, and the
+/// engine writes the rest.
+enum ResumableWord : uint32_t {
+  /// Where the body begins, below the number of the opcode's entries.
+  ContinuationPc = 3,
+  ContinuationData = 4,
+  /// The value of EPOCH that a waiting slot waits for.
+  ResumeEpoch = 5,
+  TaskId = 6,
+  ParentTaskId = 7,
+  /// Requeues since the slot last rose to a higher priority.
+  AgeTicks = 8,
+  RequeueCount = 9,
+  YieldCount = 10,
+  /// ResumableFlag bits.
+  ResumableFlags = 11,
+};
+enum ResumableFlag : uint32_t { FlagPaused = 1, FlagYielded = 2, FlagRequeued = 4, FlagResumeReady = 8 };
+
+/// What a slot asks for that suspends itself.
+enum class Suspension : uint32_t { Wait = 0, Yield = 1, Requeue = 2 };
+
+/// A suspension is told as a fault word is. Its code has the two highest bits set, the kind, a value (epochs to wait
+/// for, or a priority) and the entry; its detail is the data. Codes of faults that a resumable opcode raises itself lie
+/// below, so that a fault wins.
+inline constexpr uint32_t SuspensionBase = 0xC0000000u;
+inline constexpr uint32_t SuspensionKindShift = 28, SuspensionValueShift = 12;
+inline constexpr uint32_t MaxSuspensionValue = 0xFFFF;
+/// Entries of an opcode, at most.
+inline constexpr uint32_t MaxEntries = 0xFFF;
+inline constexpr uint32_t suspensionCode(Suspension kind, uint32_t value) {
+  return SuspensionBase | uint32_t(kind) << SuspensionKindShift | value << SuspensionValueShift;
+}
 
 } // namespace mk::abi
 

@@ -73,6 +73,8 @@ struct OpcodeInfo {
   bool numbered = false;
   /// Arguments at the end that may be left out; their words are 0.
   uint32_t optional = 0;
+  /// Places where the body may begin, for an opcode that can suspend its slot (mk.suspend); 0 for others.
+  uint32_t entries = 0;
 
   /// Argument words in use, at most abi::SlotArgWords.
   uint32_t words() const;

@@ -37,8 +37,8 @@ namespace mk {
 struct TenantOptions {
   /// abi::TenantRight bits.
   uint32_t rights = ~0u;
-  /// Slots that it may have waiting or running at once, fences and loads among them; more are refused with Busy. They
-  /// are counted off in the order of their ring.
+  /// Slots that it may have waiting or running at once, fences, loads and suspended ones among them; more are refused
+  /// with Busy. They are counted off in the order of their ring.
   uint32_t quota = ~0u;
 };
 
@@ -96,7 +96,7 @@ struct PublishTicket {
   };
   /// In the rings of lanes, blocks and packed slots.
   Range lines[3];
-  /// Fences and loads, which the host serves.
+  /// Fences, loads and resumable slots, which the host looks after.
   Range tasks;
   uint32_t slots = 0;
   uint8_t priority = 0;
@@ -134,6 +134,12 @@ struct ResidentTelemetry {
     double recent = 0;
   };
   std::vector<Opcode> opcodes;
+  /// Slots of resumable opcodes: those that have not ended, and those of them that wait for an epoch; suspensions by
+  /// kind, and how often a slot rose to a higher priority for its age.
+  struct Resumables {
+    uint64_t live = 0, paused = 0, yields = 0, requeues = 0, waits = 0, aged = 0;
+  };
+  Resumables resumables;
   /// Windows that were found in single slots.
   uint64_t windowsFound = 0;
   /// What the watchdog says of the time since it last saw progress.
@@ -161,7 +167,8 @@ public:
   /// without resident mode; the errors of the provider and of the device.
   static Expected<std::unique_ptr<ResidentEngine>>
   create(std::unique_ptr<Device> device, std::unique_ptr<CodeProvider> code, const ResidentOptions &options = {});
-  /// Waits for everything that was published, then lets the workers leave. Calls that wait have returned by then: those
+  /// Waits for everything that was published, then lets the workers leave. Resumable slots are given up when they would
+  /// run again. Calls that wait have returned by then: those
   /// that wait for room with Closed, the others with what they waited for. No other call may be under way.
   ~ResidentEngine();
   ResidentEngine(const ResidentEngine &) = delete;
@@ -195,9 +202,10 @@ public:
   /// do not let a tenant publish, TenantOpcodeWindow for an opcode in the range of another tenant, Unsupported for
   /// opcodes that emit hits and windows of more than abi::RingUnit slots, Busy without room (or beyond a tenant's
   /// quota) when the call must not wait, Closed when the engine is destroyed while it waits. InvalidArgument for what
-  /// would never find room: more slots than a ring has lines, or than the quota of their tenant, or more fences and
-  /// loads than may wait at once (1024). Before a window there may be lines that stay unused, as many as the worst
-  /// place in the ring needs.
+  /// would never find room: more slots than a ring has lines, or than the quota of their tenant, or more fences, loads
+  /// and resumable slots than may be under way at once (1024). A resumable slot begins at an entry that its opcode has;
+  /// what words 9 and 12 to 15 of it hold is the engine's business. Before a window there may be lines that stay
+  /// unused, as many as the worst place in the ring needs.
   Expected<PublishTicket> publish(std::span<const abi::Slot> slots, const PublishOptions &options = {});
   /// True when all slots have ended.
   Expected<bool> poll(const PublishTicket &ticket);
@@ -206,7 +214,7 @@ public:
   /// returned may have faulted, too. DeviceFailed when the device was lost before they had ended, InvalidArgument for
   /// the ticket of another engine.
   Expected<std::vector<SlotFault>> wait(const PublishTicket &ticket, uint64_t *forgotten = nullptr);
-  /// Waits until nothing that was published so far waits or runs, fences and loads included.
+  /// Waits until nothing that was published so far waits or runs, fences, loads and resumable slots included.
   Expected<void> drain();
 
   /// Ends the epoch and starts the next, with what was compiled since.

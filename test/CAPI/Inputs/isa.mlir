@@ -33,3 +33,13 @@ mk.window @twice (%a: f32, %x: !vf, %y: !vf) {
   mk.issue @axpy(%a, %x, %y) : f32, !vf, !vf
   mk.issue @axpy(%a, %x, %y) : f32, !vf, !vf
 }
+mk.opcode @steps code(68) scope(lane) entries(2) (%m: memref<?xi32>, %i: index, %n: i32, %entry: i32, %done: i32) {
+  %one = arith.constant 1 : i32
+  %old = memref.atomic_rmw addi %one, %m[%i] : (i32, memref<?xi32>) -> i32
+  %next = arith.addi %done, %one : i32
+  %more = arith.cmpi ult, %next, %n : i32
+  scf.if %more {
+    mk.suspend yield at %one with %next
+  }
+  mk.return
+}

@@ -984,7 +984,8 @@ TEST_P(PreludeEngine, PublicationRefuses) {
   slot.args[0] = 12 << 8;
   check(slot, ErrorCode::PackedMetadata, "slot 1 packs 0 operations with 12 argument words, but 11 fit");
   check(packRaw({{0, {}}, {7, {0, 0}}}), ErrorCode::PackedOpcode,
-        "slot 1 packs opcode 7 as operation 1, but a packed slot holds opcodes of the ISA below 256 other than "
+        "slot 1 packs opcode 7 as operation 1, but a packed slot holds opcodes of the ISA below 256 that are neither "
+        "resumable nor "
         "BATCH_FENCE (7)");
   check(packRaw({{1, {1, 160}}, {2, {1}}}), ErrorCode::PackedArity,
         "slot 1 packs operation 1 with its 2 argument words from word 2 on, but there are 3");

@@ -84,6 +84,53 @@ mk.opcode @emit code(71) scope(lane) (%x: i32) {
   mk.emit %x
   mk.return
 }
+mk.opcode @steps code(72) scope(lane) entries(2) (%out: memref<?xi32>, %i: index, %n: i32, %entry: i32, %done: i32) {
+  %one = arith.constant 1 : i32
+  %old = memref.atomic_rmw addi %one, %out[%i] : (i32, memref<?xi32>) -> i32
+  %next = arith.addi %done, %one : i32
+  %more = arith.cmpi ult, %next, %n : i32
+  scf.if %more {
+    mk.suspend yield at %one with %next
+  }
+  mk.return
+}
+mk.opcode @rounds code(73) scope(block) entries(2) (%out: memref<?xi32>, %n: index, %rounds: i32, %entry: i32, %done: i32) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %one = arith.constant 1 : i32
+  scf.parallel (%k) = (%c0) to (%n) step (%c1) {
+    %old = memref.load %out[%k] : memref<?xi32>
+    %new = arith.addi %old, %one : i32
+    memref.store %new, %out[%k] : memref<?xi32>
+    %next = arith.addi %done, %one : i32
+    %more = arith.cmpi ult, %next, %rounds : i32
+    scf.if %more {
+      mk.suspend requeue(4) at %one with %next
+    }
+  }
+  mk.return
+}
+mk.opcode @await code(74) scope(lane) entries(2) (%out: memref<?xi32>, %i: index, %x: i32, %entry: i32, %data: i32) {
+  %zero = arith.constant 0 : i32
+  %one = arith.constant 1 : i32
+  %begins = arith.cmpi eq, %entry, %zero : i32
+  scf.if %begins {
+    mk.suspend wait(2) at %one with %x
+  } else {
+    memref.store %data, %out[%i] : memref<?xi32>
+  }
+  mk.return
+}
+mk.opcode @stray code(75) scope(lane) entries(3) (%to: i32, %faults: i32, %x: i32, %entry: i32, %data: i32) {
+  %zero = arith.constant 0 : i32
+  mk.suspend yield at %to with %data
+  mk.suspend requeue(0) at %zero with %zero
+  %fails = arith.cmpi ne, %faults, %zero : i32
+  scf.if %fails {
+    mk.fault user(1073741823) detail %x
+  }
+  mk.return
+}
 )mlir";
 
 class ResidentTest : public testing::TestWithParam<const char *> {
@@ -443,6 +490,123 @@ TEST_P(ResidentTest, LoadsComeFromTheHost) {
   EXPECT_EQ(read(out, 3), (std::vector<uint32_t>{0x07060504, 0x0B0A0908, 0}));
   EXPECT_EQ(fault(slot(uint32_t(abi::Builtin::LoadMiss), {resource, 0, out, 60, 0, 8})).substr(0, 21),
             "range_overflow (0x13)");
+}
+
+TEST_P(ResidentTest, ResumableSlotsRunUntilTheyDoNotSuspendThemselves) {
+  MK_OPEN();
+  constexpr uint32_t n = 200;
+  BufferHandle out = buffer(n), sums = buffer(n), others = buffer(1);
+  // With others around them, a fence behind them, and epochs that end meanwhile.
+  std::vector<abi::Slot> slots;
+  for (uint32_t i = 0; i < n; ++i) {
+    slots.push_back(slot(72, {out, i, i % 20}));
+    slots.push_back(slot(64, {others, 0, 1, 1}));
+  }
+  slots.push_back(slot(73, {sums, n, 7}));
+  slots.push_back(slot(uint32_t(abi::Builtin::BatchFence), {2 * n + 1, 77}));
+  auto ticket = engine->publish(slots);
+  ASSERT_TRUE(ticket) << ticket.error().message;
+  for (int i = 0; i < 5; ++i)
+    EXPECT_TRUE(engine->swap());
+  EXPECT_TRUE(engine->wait(*ticket)->empty());
+  std::vector<uint32_t> expected;
+  uint64_t yields = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    expected.push_back(std::max(i % 20, 1u));
+    yields += expected.back() - 1;
+  }
+  EXPECT_EQ(read(out, n), expected);
+  EXPECT_EQ(read(sums, n), std::vector<uint32_t>(n, 7));
+  EXPECT_EQ(read(others, 1)[0], n);
+  EXPECT_EQ(engine->readControl(abi::ControlObservable, 1)->front(), 77u);
+  auto telemetry = engine->telemetry();
+  EXPECT_EQ(telemetry->resumables.yields, yields);
+  EXPECT_EQ(telemetry->resumables.requeues, 6u);
+  EXPECT_EQ(telemetry->resumables.live, 0u);
+  EXPECT_EQ(telemetry->tenants[0].published, slots.size());
+  EXPECT_EQ(telemetry->tenants[0].ended, slots.size());
+  // A suspension is no fault.
+  EXPECT_EQ(telemetry->workers[0].faults, 0u);
+  EXPECT_EQ(telemetry->workers[1].faults, 0u);
+}
+
+TEST_P(ResidentTest, ResumableSlotsWaitForAnEpoch) {
+  MK_OPEN();
+  BufferHandle out = buffer(4);
+  auto ticket = engine->publish(std::vector{slot(74, {out, 1, 41}), slot(74, {out, 2, 42, 1, 43})});
+  ASSERT_TRUE(ticket) << ticket.error().message;
+  // One of them waits; the other began behind the wait.
+  while (engine->telemetry()->resumables.paused != 1 || engine->telemetry()->resumables.live != 1)
+    std::this_thread::yield();
+  EXPECT_FALSE(*engine->poll(*ticket));
+  auto fence = slot(uint32_t(abi::Builtin::BatchFence), {0, 1});
+  EXPECT_TRUE(run({fence}).empty());
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_FALSE(*engine->poll(*ticket));
+  EXPECT_TRUE(run({fence}).empty());
+  EXPECT_TRUE(engine->wait(*ticket)->empty());
+  EXPECT_EQ(read(out, 3), (std::vector<uint32_t>{0, 41, 43}));
+  EXPECT_EQ(engine->telemetry()->resumables.waits, 1u);
+}
+
+TEST_P(ResidentTest, AFaultEndsAResumableSlot) {
+  MK_OPEN();
+  BufferHandle out = buffer(4);
+  EXPECT_EQ(fault(slot(75, {3, 0, 0})), "continuation_pc (0x71) at entry 3");
+  EXPECT_EQ(fault(slot(75, {4'000'000'000, 0, 0})), "continuation_pc (0x71) at entry 4095");
+  EXPECT_EQ(fault(slot(75, {2, 1, 6})), "user fault 1073741823 with detail 6");
+  EXPECT_EQ(fault(slot(72, {out, 4, 3})), "buffer_bounds (0x91) at index 4");
+  EXPECT_EQ(fault(slot(72, {999, 4, 3})), "buffer_handle (0x90) for handle 999");
+  // Each is told at its place.
+  auto faults = run({slot(64, {out, 0, 1, 1}), slot(75, {3, 0, 0}), slot(72, {out, 0, 9}), slot(75, {0, 1, 6})});
+  ASSERT_EQ(faults.size(), 2u);
+  EXPECT_EQ(faults[0].slot, 1u);
+  EXPECT_EQ(faults[1].slot, 3u);
+}
+
+TEST_P(ResidentTest, ResumableSlotsAreGivenUpAtTheEnd) {
+  MK_OPEN();
+  BufferHandle out = buffer(4);
+  // One waits for what does not come, one runs for ever.
+  ASSERT_TRUE(engine->publish(std::vector{slot(74, {out, 1, 41}), slot(75, {0, 0, 0})}));
+  while (engine->telemetry()->resumables.paused != 1)
+    std::this_thread::yield();
+  engine.reset();
+}
+
+TEST_P(ResidentTest, WhatIsWrongWithAResumableSlotIsSaidAtOnce) {
+  MK_OPEN();
+  BufferHandle out = buffer(4);
+  auto refusal = [&](std::vector<abi::Slot> slots) {
+    auto ticket = engine->publish(slots);
+    return ticket ? "none" : ticket.error().message;
+  };
+  EXPECT_EQ(refusal({slot(64, {out, 0, 1, 1}), slot(72, {out, 0, 1, 2})}),
+            "slot 1 begins at entry 2 (word 7), but 'steps' has 2");
+  EXPECT_EQ(refusal(window({slot(64, {out, 0, 1, 1}), slot(72, {out, 0, 1})})),
+            "slot 1 is 'steps', which cannot be in a window");
+  Batch batch(engine->isa());
+  auto packed = batch.pack(std::vector<PackedOp>{{72, {out, 0, 1, 0, 0}}});
+  ASSERT_FALSE(packed);
+  EXPECT_EQ(packed.error().message,
+            "the slot packs opcode 72 as operation 0, but a packed slot holds opcodes of the ISA "
+            "below 256 that are neither resumable nor BATCH_FENCE (7)");
+  EXPECT_TRUE(engine->setTenant(3, {abi::RightExecute, 0}));
+  EXPECT_EQ(refusal({slot(72, {out, 0, 1}, 3)}),
+            "slot 0 of tenant 3 has opcode 72, but the tenant may run built-in opcodes only (bit 5 of its rights)");
+  EXPECT_TRUE(engine->setTenant(3, {~0u, 1}));
+  // A slot has its credit until it ends.
+  auto waiting = engine->publish(std::vector{slot(74, {out, 1, 41}, 3)});
+  ASSERT_TRUE(waiting);
+  while (engine->telemetry()->resumables.paused != 1)
+    std::this_thread::yield();
+  auto second = engine->publish(std::vector{slot(72, {out, 0, 1}, 3)}, {.wait = false});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().message, "tenant 3 has its quota of 1 slots waiting or running; publish later");
+  uint32_t epoch = 2;
+  EXPECT_TRUE(engine->writeControl(abi::ControlEpoch, std::span(&epoch, 1)));
+  EXPECT_TRUE(engine->wait(*waiting)->empty());
+  EXPECT_EQ(engine->telemetry()->tenants[3].ended, 1u);
 }
 
 TEST_P(ResidentTest, BuffersComeAndGo) {

@@ -45,6 +45,13 @@ TEST_F(Admission, NamesTheSlotWithAnUnknownOpcode) {
   EXPECT_EQ(error.message, "slot 1 has opcode 4711, which the ISA does not have");
 }
 
+TEST_F(Admission, ResumableOpcodesAreNotForBatches) {
+  Error error = refusal({makeSlot(Fill, {}), makeSlot(Again, {})});
+  EXPECT_EQ(error.code, ErrorCode::Unsupported);
+  EXPECT_EQ(error.message,
+            "slot 1 has opcode 1003, which is resumable; publish it to mk::ResidentEngine, and not in a window");
+}
+
 TEST_F(Admission, BatchesHaveALength) {
   // Nobody looks at the slots.
   abi::Slot slot = makeSlot(Fill, {});

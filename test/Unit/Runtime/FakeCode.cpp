@@ -38,7 +38,10 @@ Isa makeIsa() {
                  {"oops", Oops, Scope::Lane, {i32}},
                  {"put", Put, Scope::Block, {wide, i64}},
                  {"emit", Emit, Scope::Lane, {i32, i32}, true},
-                 {"nap", Nap, Scope::Lane, {i32}}};
+                 {"nap", Nap, Scope::Lane, {i32}},
+                 {"again", Again, Scope::Lane, {out, i32, i32}}};
+  isa.opcodes.back().promotable = false;
+  isa.opcodes.back().entries = 2;
   ArgType inout{ArgType::View, ElementType::I32, abi::AccessReadWrite};
   isa.windows = {{"fill_add", {inout, in, out, i32}, {{FillIndex, {0, 3}}, {AddIndex, {0, 1, 2}}}}};
   return isa;
@@ -145,6 +148,15 @@ static std::optional<Fault> runBody(uint32_t code, const uint32_t *words, const 
   case Nap:
     std::this_thread::sleep_for(std::chrono::microseconds(words[0]));
     return std::nullopt;
+  case Again: {
+    const uint32_t entry = words[abi::ContinuationPc], data = words[abi::ContinuationData];
+    for (int32_t &element : memref<int32_t>(words, true, params))
+      std::atomic_ref(element).store(int32_t(data), std::memory_order_relaxed);
+    if (data >= 3)
+      return std::nullopt;
+    const auto kind = entry == 0 ? abi::Suspension::Yield : abi::Suspension::Requeue;
+    return Fault{abi::FaultCode(abi::suspensionCode(kind, entry == 0 ? 0 : 4) | (1 - entry)), data + 1};
+  }
   }
   return Fault{abi::FaultCode::UnknownOpcode, code};
 }

@@ -31,9 +31,11 @@ namespace mk::test {
 /// put(view i64 w, i64), block: every element becomes the value.
 /// emit(i32, i32), lane: as many hits as the first says, with the values (second, n, 0), n = 0, 1, 2, ...
 /// nap(i32), lane: takes as many microseconds.
-enum Code : uint32_t { Fill = 64, Add = 65, Bump = 66, Oops = 67, Put = 1000, Emit = 1001, Nap = 1002 };
+/// again(view i32 w), lane, 2 entries: as fill with the data, which then grows by one; from entry 0 it yields, from
+/// entry 1 it is requeued, and at data 3 it ends.
+enum Code : uint32_t { Fill = 64, Add = 65, Bump = 66, Oops = 67, Put = 1000, Emit = 1001, Nap = 1002, Again = 1003 };
 /// Dense indexes.
-enum Dense : uint32_t { FillIndex, AddIndex, BumpIndex, OopsIndex, PutIndex, EmitIndex, NapIndex };
+enum Dense : uint32_t { FillIndex, AddIndex, BumpIndex, OopsIndex, PutIndex, EmitIndex, NapIndex, AgainIndex };
 
 /// The ISA above. Its window @fill_add(x, y, z, v) is fill(x, v), add(x, y, z).
 Isa makeIsa();

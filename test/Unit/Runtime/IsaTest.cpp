@@ -102,6 +102,13 @@ TEST(IsaLayout, RefusesContradictions) {
   ArgType view{ArgType::View, ElementType::I32, abi::AccessRead}, i32;
   isa.opcodes = {{"a", 64, Scope::Lane, {view, view, view, view, i32}}};
   EXPECT_EQ(layoutError(isa), "the arguments of opcode 'a' take 13 words, but a slot has 12");
+  isa.opcodes = {{"a", 64, Scope::Lane, {view, i32}}};
+  isa.opcodes[0].entries = 2;
+  EXPECT_EQ(layoutError(isa),
+            "opcode 'a' has 2 entries and 4 argument words, but with entries, of which there are at most "
+            "4095, it has 5 words, none of which may be left out");
+  isa.opcodes[0].args.push_back(i32);
+  EXPECT_TRUE(IsaLayout::create(isa));
 }
 
 } // namespace mk::test

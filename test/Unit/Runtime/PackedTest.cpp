@@ -94,10 +94,12 @@ TEST_F(Packed, TheEncoderSaysWhatDoesNotFit) {
   for (uint32_t code : {8u, 256u, 257u})
     check({{0, {}}, {code, {}}}, ErrorCode::PackedOpcode,
           ("the slot packs opcode " + std::to_string(code) +
-           " as operation 1, but a packed slot holds opcodes of the ISA below 256 other than BATCH_FENCE (7)")
+           " as operation 1, but a packed slot holds opcodes of the ISA below 256 that are neither resumable nor "
+           "BATCH_FENCE (7)")
               .c_str());
   check({{7, {0, 0}}}, ErrorCode::PackedOpcode,
-        "the slot packs opcode 7 as operation 0, but a packed slot holds opcodes of the ISA below 256 other than "
+        "the slot packs opcode 7 as operation 0, but a packed slot holds opcodes of the ISA below 256 that are neither "
+        "resumable nor "
         "BATCH_FENCE (7)");
   check({{9, Words(9)}, {1, {2}}}, ErrorCode::PackedArity,
         "the slot packs opcode 'mk.store_u32' as operation 1 with 1 argument word, but it takes 2");

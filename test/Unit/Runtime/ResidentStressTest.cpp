@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Eight publishers with random slots and windows, faults in one slot of a hundred, epochs and demotions at random
-// moments. MK_STRESS_SLOTS says how many slots to publish; without it there are as many as a test may take time for.
-// Meant for the sanitizers, too: MK_SANITIZE=thread or address,undefined.
+// Eight publishers with random slots and windows, faults in one slot of a hundred and suspensions in as many, epochs
+// and demotions at random moments. MK_STRESS_SLOTS says how many slots to publish; without it there are as many as a
+// test may take time for. Meant for the sanitizers, too: MK_SANITIZE=thread or address,undefined.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,7 +33,7 @@ public:
   Publisher(ResidentEngine &engine, uint32_t number, BufferHandle x, BufferHandle y, BufferHandle z)
       : engine(engine), number(number), random(number + 1), x(x), y(y), z(z) {}
 
-  uint64_t published = 0, faults = 0;
+  uint64_t published = 0, faults = 0, resumed = 0;
 
   void run(std::atomic<int64_t> &left) {
     while (left.fetch_sub(step(), std::memory_order_relaxed) > 0)
@@ -61,6 +61,11 @@ private:
       if (kind < 2) {
         one.faulty.push_back(uint32_t(slots.size()));
         slots.push_back(makeSlot(Oops, {number + 1}));
+      } else if (kind < 3 && nextRegion != Regions) {
+        slots.push_back(
+            makeSlot(Again, {z, regionAt(nextRegion), Region, uint32_t(random() % 2), uint32_t(random() % 3)}));
+        one.expected.push_back({nextRegion++, 3});
+        ++resumed;
       } else if (kind < 60 || nextRegion == Regions) {
         // Nobody looks at what these write.
         slots.push_back(makeSlot(Fill, {x, scratchAt(), Region, uint32_t(random())}));
@@ -188,6 +193,13 @@ TEST(ResidentStress, NothingIsLost) {
   ASSERT_TRUE(telemetry);
   EXPECT_EQ(telemetry->tenants[0].published, telemetry->tenants[0].ended);
   EXPECT_EQ(telemetry->tenants[0].published, published);
+  EXPECT_EQ(telemetry->resumables.live, 0u);
+  uint64_t resumed = 0;
+  for (const auto &publisher : publishers)
+    resumed += publisher->resumed;
+  // Each suspends itself one to three times.
+  EXPECT_GE(telemetry->resumables.yields + telemetry->resumables.requeues, resumed);
+  EXPECT_LE(telemetry->resumables.yields + telemetry->resumables.requeues, 3 * resumed);
   EXPECT_EQ(journal.violations, 0u);
   EXPECT_GT(swaps, 0u);
   RecordProperty("slots", std::to_string(published));
