@@ -199,8 +199,11 @@ def MkVectorizeLoopsPass : Pass<"mk-vectorize-loops", "::mk::KernelOp"> {
     accesses. Atomics (`memref.atomic_rmw` whose result is not used) follow one by one. Bytes are moved, but not computed
     with; of local memory elements of less than 32 bits are taken.
 
-    The loop as it was stays for views whose offset is not a multiple of 16 bytes, and for numbers of elements that are
-    not; that is tested when the loop is reached, unless `mk.facts` say it.
+    A loop that reduces gets four elements, whatever their size: one for each accumulator of a lane, in the order that
+    `convert-mk-to-gpu` describes. It has four results for each of before, which the lowering combines (`mk.vectorized`).
+
+    The loop as it was stays for views whose offset is not a multiple of what an iteration gets, and for numbers of
+    elements that are not; that is tested when the loop is reached, unless `mk.facts` say it.
 
     Other loops are left as they are, those with `mk-guard` checks among them.
   }];
