@@ -21,6 +21,11 @@ inline constexpr llvm::StringLiteral settledAttrName = "mk.settled";
 /// On what stores to memory that others look at only behind the next barrier.
 inline constexpr llvm::StringLiteral aheadAttrName = "mk.ahead";
 
+/// On a loop that reduces, whose iterations each have an element for every accumulator of a lane
+/// (passes/LowerLoops.cpp). So it has abi::AccumulatorsPerLane results for each of the loop that it was made of; the
+/// first becomes the whole.
+inline constexpr llvm::StringLiteral vectorizedAttrName = "mk.vectorized";
+
 /// Replaces the mk operations (and scf.parallel) in the body of a function that was an mk.kernel. What differs between
 /// targets is in the virtual functions; "the workers" are what mk.distribute spreads items over, and a worker may be
 /// one thread or a team of threads.
@@ -54,7 +59,7 @@ protected:
   virtual mlir::Value threadId(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }
   virtual mlir::Value threadCount(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }
   virtual void barrier(mlir::ImplicitLocOpBuilder &) { llvm_unreachable("no team"); }
-  /// A value of the thread 'distance' further on in the first warp (meaningless where there is none).
+  /// A value of the thread 'distance' further on in the warp, all of which come here; meaningless where there is none.
   virtual mlir::Value shuffleDown(mlir::ImplicitLocOpBuilder &, mlir::Value, unsigned distance) {
     llvm_unreachable("no team");
   }

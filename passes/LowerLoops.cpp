@@ -9,9 +9,10 @@
 // An outer loop of block scope is spread over the team of a worker; all others run in order on one thread.
 //
 // What a loop reduces has one order, so that all tiers and devices agree on floats:
-// * an outer loop of block scope reduces in abi::ReductionLanes lanes. Iteration i (the last dimension fastest) belongs
-// to
-//   lane i mod ReductionLanes; a lane combines its iterations in ascending order. Then lane l is combined with lane
+// * an outer loop of block scope reduces in abi::ReductionLanes lanes of abi::AccumulatorsPerLane accumulators, for all
+//   of which a thread can load at once. Iteration i (the last dimension fastest) belongs to accumulator
+//   i mod (ReductionLanes * AccumulatorsPerLane), which combines its iterations in ascending order. Then lane l
+//   combines its accumulators, those from l * AccumulatorsPerLane on, in ascending order. Lane l is combined with lane
 //   l + s, for s = ReductionLanes / 2, ..., 2, 1, where both have something; and at last the initial value with lane 0;
 // * every other loop combines the initial value with its iterations in ascending order.
 //
@@ -35,9 +36,6 @@ constexpr unsigned warpSize = 32;
 /// What a thread should load at once to keep the memory of a GPU busy, in bytes, and in how many iterations at most of
 /// a loop that is spread and of one that is not: all of it takes registers.
 constexpr unsigned bytesAtOnce = 32, spreadAtOnce = 4, sequentialAtOnce = 8;
-/// Twice as much of a loop that reduces and is long enough, as far as is known: a dot product of 4096 floats was 6 %
-/// faster on an H100. Loops that store became slower.
-constexpr unsigned reducingBytesAtOnce = 64, reducingAtOnce = 8;
 
 static Value constant(ImplicitLocOpBuilder &b, int64_t value) { return arith::ConstantIndexOp::create(b, value); }
 /// True when only the first thread looks at a value, or at what is computed from it.
@@ -82,18 +80,18 @@ static SmallVector<Value> cloneIteration(ImplicitLocOpBuilder &b, scf::ParallelO
 
 /// How many iterations a thread should run side by side, so that it waits for all their loads at once: it runs its
 /// instructions in order, and neither LLVM nor ptxas moves a load above what another iteration may write.
-static unsigned iterationsAtOnce(ArrayRef<Operation *> loads, unsigned most, unsigned wanted = bytesAtOnce) {
+static unsigned iterationsAtOnce(ArrayRef<Operation *> loads, unsigned most) {
   unsigned bytes = 0;
   for (Operation *load : loads) {
     Type type = load->getResult(0).getType();
     auto vector = dyn_cast<VectorType>(type);
     bytes += vector ? vector.getNumElements() * elementBytes(vector.getElementType()) : elementBytes(type);
   }
-  return bytes == 0 ? 1 : llvm::bit_floor(std::clamp(wanted / bytes, 1u, most));
+  return bytes == 0 ? 1 : llvm::bit_floor(std::clamp(bytesAtOnce / bytes, 1u, most));
 }
 
-/// How many iterations each lane has, where that is known and the same for all.
-static std::optional<uint64_t> iterationsOfLane(scf::ParallelOp loop) {
+/// How many iterations each has when 'takers' take turns, where that is known and the same for all.
+static std::optional<uint64_t> iterationsOfEach(scf::ParallelOp loop, unsigned takers) {
   uint64_t count = 1;
   for (auto [lower, upper, step] : llvm::zip(loop.getLowerBound(), loop.getUpperBound(), loop.getStep())) {
     std::optional<int64_t> from = getConstantIntValue(lower), to = getConstantIntValue(upper),
@@ -102,9 +100,9 @@ static std::optional<uint64_t> iterationsOfLane(scf::ParallelOp loop) {
       return std::nullopt;
     count *= llvm::divideCeil(*to - *from, *by);
   }
-  if (count == 0 || count % abi::ReductionLanes != 0)
+  if (count == 0 || count % takers != 0)
     return std::nullopt;
-  return count / abi::ReductionLanes;
+  return count / takers;
 }
 
 /// 'known' is how many there are.
@@ -122,8 +120,7 @@ static unsigned iterationsAtOnce(scf::ParallelOp loop, std::optional<uint64_t> k
                !(isMemoryEffectFree(&op) || (isa<memref::AtomicRMWOp>(op) && op.use_empty()))) {
       return 1;
     }
-  unsigned width = known && loop.getNumReductions() != 0 ? iterationsAtOnce(loads, reducingAtOnce, reducingBytesAtOnce)
-                                                         : iterationsAtOnce(loads, spreadAtOnce);
+  unsigned width = iterationsAtOnce(loads, spreadAtOnce);
   return known ? llvm::bit_floor(std::clamp<uint64_t>(*known, 1, width)) : width;
 }
 
@@ -136,16 +133,22 @@ static Value combineValues(ImplicitLocOpBuilder &b, Region &combine, Value lhs, 
   return mapping.lookupOrDefault(combine.front().getTerminator()->getOperand(0));
 }
 
-/// Fills the branches of an if with one result.
-static Value choose(ImplicitLocOpBuilder &b, Value condition, Type type, function_ref<Value()> then,
-                    function_ref<Value()> otherwise) {
-  auto branch = scf::IfOp::create(b, TypeRange{type}, condition, /*withElseRegion=*/true);
+/// Fills the branches of an if with results.
+static SmallVector<Value> chooseAll(ImplicitLocOpBuilder &b, Value condition, TypeRange types,
+                                    function_ref<SmallVector<Value>()> then,
+                                    function_ref<SmallVector<Value>()> otherwise) {
+  auto branch = scf::IfOp::create(b, types, condition, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
   scf::YieldOp::create(b, then());
   b.setInsertionPointToStart(branch.elseBlock());
   scf::YieldOp::create(b, otherwise());
-  return branch.getResult(0);
+  return branch.getResults();
+}
+static Value choose(ImplicitLocOpBuilder &b, Value condition, Type type, function_ref<Value()> then,
+                    function_ref<Value()> otherwise) {
+  auto one = [](function_ref<Value()> value) { return SmallVector<Value>{value()}; };
+  return chooseAll(b, condition, type, [&] { return one(then); }, [&] { return one(otherwise); }).front();
 }
 
 /// A loop without results, filled by 'body'.
@@ -384,7 +387,7 @@ void KernelLowering::spreadLoop(scf::ParallelOp loop, bool sync) {
     Value lower = loop.getLowerBound()[0], step = loop.getStep()[0];
     Value upper = loop.getUpperBound()[0];
     auto from = [&](Value thread) { return binary<arith::AddIOp>(b, lower, binary<arith::MulIOp>(b, thread, step)); };
-    if (unsigned width = iterationsAtOnce(loop, iterationsOfLane(loop)); width == 1) {
+    if (unsigned width = iterationsAtOnce(loop, iterationsOfEach(loop, abi::ReductionLanes)); width == 1) {
       forEach(b, from(threadId(b)), upper, binary<arith::MulIOp>(b, threadCount(b), step),
               [&](Value iv) { cloneIteration(b, loop, iv); });
     } else {
@@ -412,24 +415,52 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
   ImplicitLocOpBuilder b(loop.getLoc(), loop);
   auto combines = cast<scf::ReduceOp>(loop.getBody()->getTerminator()).getReductions();
   LinearSpace space(b, loop);
-  Value zero = constant(b, 0), one = constant(b, 1), lanes = constant(b, abi::ReductionLanes);
-  Value count = binary<arith::MinSIOp>(b, space.count, lanes);
+  // How many accumulators of a lane one iteration has, each as a result of its own.
+  const unsigned perIteration = loop->hasAttr(vectorizedAttrName) ? abi::AccumulatorsPerLane : 1;
+  const unsigned takers = abi::ReductionLanes * abi::AccumulatorsPerLane / perIteration;
+  Value zero = constant(b, 0), one = constant(b, 1), stride = constant(b, takers);
+  Value perLane = constant(b, abi::AccumulatorsPerLane / perIteration);
+  Value count = binary<arith::MinSIOp>(b, space.count, stride), lanes = binary<arith::CeilDivUIOp>(b, count, perLane);
 
   // A team has them twice and uses one set after the other: who is in the next reduction already does not disturb those
   // that still read the partial results of this one.
   SmallVector<Value> partials;
   llvm::DenseMap<Type, unsigned> numbers;
-  for (Type type : loop.getResultTypes())
+  for (unsigned first = 0; first < loop.getNumResults(); first += perIteration) {
+    Type type = loop.getResult(first).getType();
     partials.push_back(scratchArray(type, (hasTeam() ? 2 : 1) * abi::ReductionLanes, numbers[type]++));
+  }
   Value firstPartial;
   if (hasTeam())
-    firstPartial = binary<arith::MulIOp>(b, toggle(b), lanes);
-  auto store = [&](ValueRange values, Value lane) {
-    Value place = firstPartial ? binary<arith::AddIOp>(b, firstPartial, lane) : lane;
-    for (auto [value, array] : llvm::zip(values, partials))
+    firstPartial = binary<arith::MulIOp>(b, toggle(b), constant(b, abi::ReductionLanes));
+  auto combineAll = [&](ValueRange lhs, ValueRange rhs) {
+    SmallVector<Value> sums;
+    for (auto [left, right, combine] : llvm::zip_equal(lhs, rhs, combines))
+      sums.push_back(combineValues(b, combine, left, right));
+    return sums;
+  };
+  // Combines the accumulators of a lane, of which 'filled' have something: all where that is not given.
+  auto combineLane = [&](Value filled, function_ref<Value(unsigned result, unsigned number)> accumulator) {
+    SmallVector<Value> sums;
+    for (unsigned result = 0; result < partials.size(); ++result) {
+      sums.push_back(accumulator(result, 0));
+      for (unsigned number = 1; number < abi::AccumulatorsPerLane; ++number) {
+        Value next = accumulator(result, number), sum = sums.back();
+        auto combined = [&] { return combineValues(b, combines[result * perIteration], sum, next); };
+        sums.back() =
+            !filled ? combined()
+                    : choose(b, less(b, constant(b, number), filled), sum.getType(), combined, [&] { return sum; });
+      }
+    }
+    return sums;
+  };
+  auto store = [&](ValueRange values, ArrayRef<Value> arrays, Value place) {
+    for (auto [value, array] : llvm::zip_equal(values, arrays))
       memref::StoreOp::create(b, value, array, place);
   };
-  auto iteration = [&](Value place) { return cloneIteration(b, loop, space.inductionVars(b, place)); };
+  auto storeLane = [&](ValueRange values, Value lane) {
+    store(values, partials, firstPartial ? binary<arith::AddIOp>(b, firstPartial, lane) : lane);
+  };
 
   if (hasTeam()) {
     // Combines the iterations at 'places', in their order, with what came before, if anything did.
@@ -437,74 +468,122 @@ void KernelLowering::reduceInLanes(scf::ParallelOp loop) {
       SmallVector<Value> sums(before);
       auto ivs = llvm::map_to_vector(places, [&](Value place) { return space.inductionVars(b, place); });
       for (const SmallVector<Value> &values : cloneIterations(b, loop, ivs))
-        if (sums.empty())
-          sums = values;
-        else
-          for (auto [sum, value, combine] : llvm::zip(sums, values, combines))
-            sum = combineValues(b, combine, sum, value);
+        sums = sums.empty() ? values : combineAll(sums, values);
       return sums;
     };
-    const std::optional<uint64_t> known = iterationsOfLane(loop);
+    const std::optional<uint64_t> known = iterationsOfEach(loop, takers);
     const unsigned width = iterationsAtOnce(loop, known);
-    forEach(b, threadId(b), count, threadCount(b), [&](Value lane) {
-      SmallVector<Value> places = placesFrom(b, lane, lanes, width);
+    auto reduceFrom = [&](Value first) {
+      SmallVector<Value> places = placesFrom(b, first, stride, width);
       // In one step, whose range is easily seen.
-      Value afterFirst = binary<arith::AddIOp>(b, lane, constant(b, int64_t(abi::ReductionLanes) * width));
+      Value afterFirst = binary<arith::AddIOp>(b, first, constant(b, int64_t(takers) * width));
       // What is reduced, and the place where to go on.
+      auto begin = [&](ValueRange taken, Value next) {
+        SmallVector<Value> state = reduce(taken, {});
+        state.push_back(next);
+        return state;
+      };
       SmallVector<Value> state;
       if (width == 1 || known) {
-        state = reduce(places, {});
-        state.push_back(afterFirst);
+        state = begin(places, afterFirst);
       } else {
         SmallVector<Type> types(loop.getResultTypes());
         types.push_back(b.getIndexType());
-        auto first = scf::IfOp::create(b, types, less(b, places.back(), space.count), /*withElseRegion=*/true);
-        auto fill = [&](Block *block, ValueRange taken, Value next) {
-          OpBuilder::InsertionGuard guard(b);
-          b.setInsertionPointToStart(block);
-          SmallVector<Value> results = reduce(taken, {});
-          results.push_back(next);
-          scf::YieldOp::create(b, results);
-        };
-        fill(first.thenBlock(), places, afterFirst);
-        fill(first.elseBlock(), lane, places[1]);
-        state.assign(first.result_begin(), first.result_end());
+        state = chooseAll(
+            b, less(b, places.back(), space.count), types, [&] { return begin(places, afterFirst); },
+            [&] { return begin(first, places[1]); });
       }
       Value next = state.pop_back_val();
-      store(forEachInGroups(b, next, space.count, lanes, width, state, reduce), lane);
-    });
+      return forEachInGroups(b, next, space.count, stride, width, state, reduce);
+    };
+    if (perIteration != 1) {
+      forEach(b, threadId(b), count, threadCount(b), [&](Value lane) {
+        SmallVector<Value> values = reduceFrom(lane);
+        storeLane(
+            combineLane({}, [&](unsigned result, unsigned number) { return values[result * perIteration + number]; }),
+            lane);
+      });
+    } else {
+      // Neighbours have the accumulators of a lane, and the first of them gets the others; all of a warp take part.
+      Value warp = constant(b, warpSize);
+      Value end = binary<arith::MulIOp>(b, binary<arith::CeilDivUIOp>(b, count, warp), warp);
+      forEach(b, threadId(b), end, threadCount(b), [&](Value taker) {
+        auto nothing = [&] {
+          return llvm::map_to_vector(loop.getResultTypes(), [&](Type type) -> Value {
+            return arith::ConstantOp::create(b, cast<TypedAttr>(b.getZeroAttr(type)));
+          });
+        };
+        SmallVector<Value> values =
+            known ? reduceFrom(taker)
+                  : chooseAll(
+                        b, less(b, taker, count), loop.getResultTypes(), [&] { return reduceFrom(taker); }, nothing);
+        Value behind = binary<arith::RemUIOp>(b, taker, perLane);
+        Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, behind, zero);
+        Value filled = arith::SelectOp::create(b, isFirst, binary<arith::SubIOp>(b, count, taker), zero);
+        SmallVector<Value> sums = combineLane(filled, [&](unsigned result, unsigned number) {
+          return number == 0 ? values[result] : shuffleDown(b, values[result], number);
+        });
+        auto branch = scf::IfOp::create(b, less(b, zero, filled), /*withElseRegion=*/false);
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(branch.thenBlock());
+        storeLane(sums, binary<arith::DivUIOp>(b, taker, perLane));
+      });
+    }
     barrier(b);
   } else {
-    // Lanes stand side by side, as vectors want them.
-    forEach(b, zero, count, one, [&](Value lane) { store(iteration(lane), lane); });
-    forEach(b, lanes, space.count, lanes, [&](Value row) {
-      Value width = binary<arith::MinSIOp>(b, binary<arith::SubIOp>(b, space.count, row), lanes);
-      forEach(b, zero, width, one, [&](Value lane) {
-        SmallVector<Value> values = iteration(binary<arith::AddIOp>(b, row, lane));
-        for (auto [value, array, combine] : llvm::zip(values, partials, combines))
-          value = combineValues(b, combine, memref::LoadOp::create(b, array, lane), value);
-        store(values, lane);
+    // Accumulators stand side by side, as vectors want them.
+    auto arrays = llvm::map_to_vector(loop.getResultTypes(),
+                                      [&](Type type) { return scratchArray(type, takers, numbers[type]++); });
+    auto load = [&](ArrayRef<Value> from, Value place) {
+      return llvm::map_to_vector(from, [&](Value array) -> Value { return memref::LoadOp::create(b, array, place); });
+    };
+    auto iteration = [&](Value place) { return cloneIteration(b, loop, space.inductionVars(b, place)); };
+    forEach(b, zero, count, one, [&](Value taker) { store(iteration(taker), arrays, taker); });
+    forEach(b, stride, space.count, stride, [&](Value row) {
+      Value width = binary<arith::MinSIOp>(b, binary<arith::SubIOp>(b, space.count, row), stride);
+      forEach(b, zero, width, one, [&](Value taker) {
+        SmallVector<Value> values = iteration(binary<arith::AddIOp>(b, row, taker));
+        store(combineAll(load(arrays, taker), values), arrays, taker);
       });
     });
+    auto combineLanes = [&](Value begin, Value end, bool areFull) {
+      forEach(b, begin, end, one, [&](Value lane) {
+        Value first = binary<arith::MulIOp>(b, lane, perLane);
+        auto accumulator = [&](unsigned result, unsigned number) -> Value {
+          if (perIteration != 1)
+            return load(arrays[result * perIteration + number], lane).front();
+          return load(arrays[result], binary<arith::AddIOp>(b, first, constant(b, number))).front();
+        };
+        storeLane(combineLane(areFull ? Value() : binary<arith::SubIOp>(b, count, first), accumulator), lane);
+      });
+    };
+    // Only the last may lack some.
+    Value full = binary<arith::DivUIOp>(b, count, perLane);
+    combineLanes(zero, full, /*areFull=*/true);
+    if (perIteration == 1)
+      combineLanes(full, lanes, /*areFull=*/false);
   }
 
   Value some = less(b, zero, space.count);
   SmallVector<Value> results;
   // Number 0 is that of isolateWrites().
   llvm::DenseMap<Type, unsigned> totals;
-  for (auto [init, array, combine, result] : llvm::zip(loop.getInitVals(), partials, combines, loop.getResults())) {
-    Value total;
+  for (auto [index, array] : llvm::enumerate(partials)) {
+    const unsigned number = index * perIteration;
+    Value init = loop.getInitVals()[number], result = loop.getResult(number), total;
+    Region &combine = combines[number];
     if (!hasTeam()) {
-      total = combineLanesOfThread(b, combine, array, count);
+      total = combineLanesOfThread(b, combine, array, lanes);
     } else {
       // A combination that may fault must not see what the other threads have instead.
       bool isHarmless = llvm::all_of(combine.front(), [](Operation &op) { return isMemoryEffectFree(&op); });
       Value cell;
       if (!isHarmless || !isOfFirstThread(result))
         cell = scratchArray(init.getType(), 1, ++totals[init.getType()]);
-      total = combineLanesOfTeam(b, combine, array, firstPartial, cell, count);
+      total = combineLanesOfTeam(b, combine, array, firstPartial, cell, lanes);
     }
-    results.push_back(
+    results.append(
+        perIteration,
         choose(b, some, init.getType(), [&] { return combineValues(b, combine, init, total); }, [&] { return init; }));
   }
   loop.replaceAllUsesWith(results);

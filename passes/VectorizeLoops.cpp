@@ -7,8 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "IndexOffset.h"
+#include "LowerKernel.h"
 #include "mk/Dialect/Mk.h"
 #include "mk/Passes/Passes.h"
+#include "mk/Runtime/Abi.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -37,7 +39,7 @@ constexpr unsigned accessBytes = 16;
 
 /// What is known of a loop that can be vectorized.
 struct Plan {
-  /// Elements that one access takes.
+  /// Elements that one iteration takes: those of one access, or one for each accumulator of a lane.
   unsigned width = 0;
   /// Offsets (in elements) of the views that are accessed; all must be multiples of 'width'.
   llvm::SmallSetVector<Value, 4> offsets;
@@ -55,10 +57,10 @@ static bool isNeighbour(Operation *op, Value iv) {
   return index == iv && distance >= 0;
 }
 
-/// Nothing when every iteration writes its own element of each memref and computes element by element, from its own
-/// elements and those at fixed distances behind them; else why not.
+/// Nothing when every iteration writes its own element of each memref, or reduces, and computes element by element,
+/// from its own elements and those at fixed distances behind them; else why not.
 static StringRef planLoop(scf::ParallelOp loop, Plan &plan) {
-  if (loop.getNumLoops() != 1 || loop.getNumResults() != 0 || !matchPattern(loop.getLowerBound()[0], m_Zero()) ||
+  if (loop.getNumLoops() != 1 || !matchPattern(loop.getLowerBound()[0], m_Zero()) ||
       !matchPattern(loop.getStep()[0], m_One()))
     return "loop does not run from 0 in steps of 1";
   Value iv = loop.getInductionVars()[0];
@@ -79,7 +81,7 @@ static StringRef planLoop(scf::ParallelOp loop, Plan &plan) {
     if (size < 8 || (bits != 0 && bits != size) || (local && size >= 32))
       return false;
     bits = size;
-    plan.width = accessBytes * 8 / bits;
+    plan.width = loop.getNumReductions() != 0 ? abi::AccumulatorsPerLane : accessBytes * 8 / bits;
     // Local memory is aligned.
     if (!view)
       return true;
@@ -91,7 +93,9 @@ static StringRef planLoop(scf::ParallelOp loop, Plan &plan) {
   for (Operation &op : loop.getBody()->without_terminator()) {
     bool fits = false;
     if (auto load = dyn_cast<memref::LoadOp>(op)) {
-      fits = access(load.getMemRef(), load.getIndices());
+      // An access beyond the own elements must not reach beyond the 16 bytes in which a buffer ends.
+      fits = access(load.getMemRef(), load.getIndices()) &&
+             (plan.width * bits <= accessBytes * 8 || splitOffset(load.getIndices()[0]).second % plan.width == 0);
       (load.getIndices()[0] == iv ? read : around).insert(sourceOf(load.getMemRef()));
     } else if (auto store = dyn_cast<memref::StoreOp>(op)) {
       fits = store.getValue() != iv && access(store.getMemRef(), store.getIndices()) &&
@@ -117,6 +121,8 @@ static StringRef planLoop(scf::ParallelOp loop, Plan &plan) {
                  : "operation is not elementwise, or uses the index";
     }
   }
+  if (llvm::is_contained(loop.getBody()->getTerminator()->getOperands(), iv))
+    return "operation is not elementwise, or uses the index";
   auto overlap = [](const auto &lhs, const auto &rhs) {
     return llvm::any_of(lhs, [&](Value memref) { return rhs.contains(memref); });
   };
@@ -149,7 +155,9 @@ static void cloneAsVectors(ImplicitLocOpBuilder &b, scf::ParallelOp loop, unsign
     vectors.map(value, splat);
     return splat;
   };
-  auto aligned = b.getI64IntegerAttr(accessBytes);
+  auto alignment = [&](Type element) {
+    return b.getI64IntegerAttr(std::min(accessBytes, width * element.getIntOrFloatBitWidth() / 8));
+  };
   auto placeAt = [&](int64_t distance) -> Value {
     return distance == 0 ? at : arith::AddIOp::create(b, at, arith::ConstantIndexOp::create(b, distance)).getResult();
   };
@@ -160,7 +168,7 @@ static void cloneAsVectors(ImplicitLocOpBuilder &b, scf::ParallelOp loop, unsign
     if (!chunk) {
       Value first = placeAt(number * width);
       auto wide = vector::LoadOp::create(b, typeOf(load.getType()), load.getMemRef(), first);
-      wide->setAttr("alignment", aligned);
+      wide->setAttr("alignment", alignment(load.getType()));
       chunk = wide;
     }
     return chunk;
@@ -178,7 +186,7 @@ static void cloneAsVectors(ImplicitLocOpBuilder &b, scf::ParallelOp loop, unsign
     } else if (auto store = dyn_cast<memref::StoreOp>(op)) {
       int64_t distance = splitOffset(store.getIndices()[0]).second;
       auto wide = vector::StoreOp::create(b, vectorOf(store.getValue()), store.getMemRef(), placeAt(distance));
-      wide->setAttr("alignment", aligned);
+      wide->setAttr("alignment", alignment(store.getValue().getType()));
       chunks.clear();
     } else if (isa<memref::AtomicRMWOp>(op)) {
       for (unsigned lane = 0; lane < width; ++lane) {
@@ -199,6 +207,19 @@ static void cloneAsVectors(ImplicitLocOpBuilder &b, scf::ParallelOp loop, unsign
       vectors.map(op.getResults(), wide->getResults());
     }
   }
+  auto reduce = cast<scf::ReduceOp>(loop.getBody()->getTerminator());
+  SmallVector<Value> elements;
+  for (Value value : reduce.getOperands())
+    for (unsigned number = 0; number < width; ++number)
+      elements.push_back(vector::ExtractOp::create(b, vectorOf(value), number));
+  if (elements.empty())
+    return;
+  auto reduceAll = scf::ReduceOp::create(b, elements);
+  for (auto [number, region] : llvm::enumerate(reduceAll.getReductions())) {
+    region.getBlocks().clear();
+    IRMapping mapping;
+    reduce.getReductions()[number / width].cloneInto(&region, mapping);
+  }
 }
 
 static void vectorize(scf::ParallelOp loop, const Plan &plan) {
@@ -207,7 +228,7 @@ static void vectorize(scf::ParallelOp loop, const Plan &plan) {
   Value zero = index(0), one = index(1), width = index(plan.width);
 
   // Bases are aligned (mk/Runtime/Abi.h), so the offsets decide, and the number of elements.
-  Value count = arith::MaxSIOp::create(b, loop.getUpperBound()[0], zero);
+  Value count = b.createOrFold<arith::MaxSIOp>(loop.getUpperBound()[0], zero);
   Value bits;
   auto mustDivide = [&](Value number) { bits = bits ? arith::OrIOp::create(b, bits, number).getResult() : number; };
   if (!plan.isWhole)
@@ -217,12 +238,27 @@ static void vectorize(scf::ParallelOp loop, const Plan &plan) {
   if (bits) {
     Value rest = arith::AndIOp::create(b, bits, index(plan.width - 1));
     Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, zero);
-    branch = scf::IfOp::create(b, fits, /*withElseRegion=*/true);
+    branch = scf::IfOp::create(b, loop.getResultTypes(), fits, /*withElseRegion=*/true);
+    loop.replaceAllUsesWith(branch);
     loop->moveBefore(branch.elseBlock(), branch.elseBlock()->begin());
     b.setInsertionPointToStart(branch.thenBlock());
   }
-  Value trips = arith::DivUIOp::create(b, count, width);
-  auto steps = scf::ParallelOp::create(b, ValueRange{zero}, ValueRange{trips}, ValueRange{one});
+  Value trips = b.createOrFold<arith::DivUIOp>(count, width);
+  SmallVector<Value> inits, results;
+  for (Value init : loop.getInitVals())
+    inits.append(plan.width, init);
+  auto steps = scf::ParallelOp::create(b, ValueRange{zero}, ValueRange{trips}, ValueRange{one}, inits);
+  for (unsigned first = 0; first < inits.size(); first += plan.width)
+    results.push_back(steps.getResult(first));
+  if (!results.empty())
+    steps->setDiscardableAttr(vectorizedAttrName, b.getUnitAttr());
+  if (!branch) {
+    loop.replaceAllUsesWith(results);
+  } else if (!results.empty()) {
+    scf::YieldOp::create(b, results);
+    b.setInsertionPointToEnd(branch.elseBlock());
+    scf::YieldOp::create(b, loop.getResults());
+  }
   b.setInsertionPointToStart(steps.getBody());
   cloneAsVectors(b, loop, plan.width, arith::MulIOp::create(b, steps.getInductionVars()[0], width));
   if (!branch)

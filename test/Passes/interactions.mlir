@@ -86,11 +86,21 @@ mk.opcode @sum code(67) scope(block) (%x: !vf, %out: memref<?xf32>) {
 // A sum of products: no check in the loop, nothing written to the transient view; the result's store keeps its check.
 // CHECK-LABEL: mk.kernel @mk_window_dot
 // CHECK: mk.task
-// CHECK: %[[SUM:.*]] = scf.parallel (%[[I:.*]]) =
-// CHECK-NEXT: memref.load %{{.*}}[%[[I]]]
-// CHECK-NEXT: memref.load %{{.*}}[%[[I]]]
+// CHECK: %[[SUM:.*]] = scf.if
+// CHECK: %[[SUMS:.*]]:4 = scf.parallel (%[[I:.*]]) =
+// CHECK-NEXT: %[[AT:.*]] = arith.muli %[[I]]
+// CHECK-NEXT: vector.load %{{.*}}[%[[AT]]]
+// CHECK-NEXT: vector.load %{{.*}}[%[[AT]]]
+// CHECK-NEXT: arith.addf
+// CHECK-COUNT-4: vector.extract
+// CHECK-NEXT: scf.reduce
+// CHECK: scf.yield %[[SUMS]]#0
+// CHECK: %[[REST:.*]] = scf.parallel (%[[J:.*]]) =
+// CHECK-NEXT: memref.load %{{.*}}[%[[J]]]
+// CHECK-NEXT: memref.load %{{.*}}[%[[J]]]
 // CHECK-NEXT: %[[P:.*]] = arith.addf
 // CHECK-NEXT: scf.reduce(%[[P]] : f32)
+// CHECK: scf.yield %[[REST]]
 // CHECK: scf.if
 // CHECK-NEXT: memref.store %[[SUM]]
 // CHECK: mk.fault buffer_bounds {{.*}} issue(1)

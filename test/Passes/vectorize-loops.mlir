@@ -219,3 +219,130 @@ mk.kernel @bytes scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, 
   }
   mk.return
 }
+
+// What is reduced comes four elements at a time, whatever their size, one for each accumulator of a lane: four results,
+// which the lowering makes one. A sum that the loop stores besides is as wide.
+// CHECK-LABEL: mk.kernel @sums
+// CHECK: %[[X:.*]] = mk.view
+// CHECK: %[[SUM:.*]]:2 = scf.if %{{.*}} -> (f64, f64) {
+// CHECK: %[[SUMS:.*]]:8 = scf.parallel (%{{.*}}) = {{.*}} init (%[[Z:.*]], %[[Z]], %[[Z]], %[[Z]], %[[ONE:.*]], %[[ONE]], %[[ONE]], %[[ONE]])
+// CHECK: %[[V:.*]] = vector.load %[[X]][%[[AT:.*]]] {alignment = 16 : i64} : memref<?xf64>, vector<4xf64>
+// CHECK: %[[S:.*]] = arith.mulf %[[V]], %[[V]] : vector<4xf64>
+// CHECK: vector.store %[[S]], %{{.*}}[%[[AT]]] {alignment = 16 : i64} : memref<?xf64>, vector<4xf64>
+// CHECK: %[[S0:.*]] = vector.extract %[[S]][0]
+// CHECK: %[[S3:.*]] = vector.extract %[[S]][3]
+// CHECK: %[[V0:.*]] = vector.extract %[[V]][0]
+// CHECK: scf.reduce(%[[S0]], {{.*}}, %[[S3]], %[[V0]]
+// CHECK-COUNT-4: arith.addf
+// CHECK-COUNT-4: arith.maximumf
+// CHECK: } {mk.vectorized}
+// CHECK: scf.yield %[[SUMS]]#0, %[[SUMS]]#4
+// CHECK: } else {
+// CHECK: %[[REST:.*]]:2 = scf.parallel
+// CHECK-NOT: vector.
+// CHECK: scf.yield %[[REST]]#0, %[[REST]]#1
+// CHECK: memref.store %[[SUM]]#0
+// CHECK: memref.store %[[SUM]]#1
+mk.kernel @sums scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f64
+  %one = arith.constant 1.0 : f64
+  %n = arith.index_castui %items : i64 to index
+  mk.distribute (%i) to %n {
+    %x = mk.view %a size %n : memref<?xf64>
+    %y = mk.view %c size %n : memref<?xf64>
+    %sum:2 = scf.parallel (%j) = (%c0) to (%n) step (%c1) init(%zero, %one) -> (f64, f64) {
+      %v = memref.load %x[%j] : memref<?xf64>
+      %s = arith.mulf %v, %v : f64
+      memref.store %s, %y[%j] : memref<?xf64>
+      scf.reduce(%s, %v : f64, f64) {
+      ^bb0(%l: f64, %r: f64):
+        %t = arith.addf %l, %r : f64
+        scf.reduce.return %t : f64
+      }, {
+      ^bb0(%l: f64, %r: f64):
+        %t = arith.maximumf %l, %r : f64
+        scf.reduce.return %t : f64
+      }
+    }
+    memref.store %sum#0, %y[%c0] : memref<?xf64>
+    memref.store %sum#1, %y[%c1] : memref<?xf64>
+  }
+  mk.return
+}
+
+// A known number of elements in aligned views: no test, and no other loop. Two bytes each make eight.
+// CHECK-LABEL: mk.kernel @halves
+// CHECK-NOT: scf.if
+// CHECK: %[[SUMS:.*]]:4 = scf.parallel (%{{.*}}) = (%{{.*}}) to (%c1024)
+// CHECK: vector.load %{{.*}} {alignment = 8 : i64} : memref<?xi16>, vector<4xi16>
+// CHECK-NOT: scf.parallel
+// CHECK: memref.store %[[SUMS]]#0
+mk.kernel @halves scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0 : i16
+  %n = arith.constant 4096 : index
+  %count = arith.index_castui %items : i64 to index
+  mk.distribute (%i) to %count {
+    %x = mk.view %a size %n : memref<?xi16>
+    %sum = scf.parallel (%j) = (%c0) to (%n) step (%c1) init(%zero) -> i16 {
+      %v = memref.load %x[%j] : memref<?xi16>
+      scf.reduce(%v : i16) {
+      ^bb0(%l: i16, %r: i16):
+        %t = arith.addi %l, %r : i16
+        scf.reduce.return %t : i16
+      }
+    }
+    memref.store %sum, %x[%c0] : memref<?xi16>
+  }
+  mk.return
+}
+
+// A sum of indexes stays, as do one of two element sizes and one whose wide accesses would reach behind the 16 bytes in which
+// a buffer ends.
+// CHECK-LABEL: mk.kernel @other_sums
+// CHECK-NOT: vector.
+// CHECK: mk.return
+mk.kernel @other_sums scope(block) (%items: i64, %a: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f64
+  %n = arith.index_castui %items : i64 to index
+  mk.distribute (%i) to %n {
+    %x = mk.view %a size %n : memref<?xf64>
+    %y = mk.view %c size %n : memref<?xf32>
+    %places = scf.parallel (%j) = (%c0) to (%n) step (%c1) init(%c0) -> index {
+      %v = memref.load %x[%j] : memref<?xf64>
+      scf.reduce(%j : index) {
+      ^bb0(%l: index, %r: index):
+        %t = arith.addi %l, %r : index
+        scf.reduce.return %t : index
+      }
+    }
+    %mixed = scf.parallel (%j) = (%c0) to (%n) step (%c1) init(%zero) -> f64 {
+      %v = memref.load %x[%j] : memref<?xf64>
+      %w = memref.load %y[%j] : memref<?xf32>
+      %u = arith.extf %w : f32 to f64
+      %p = arith.mulf %u, %v : f64
+      scf.reduce(%p : f64) {
+      ^bb0(%l: f64, %r: f64):
+        %t = arith.addf %l, %r : f64
+        scf.reduce.return %t : f64
+      }
+    }
+    %next = scf.parallel (%j) = (%c0) to (%n) step (%c1) init(%zero) -> f64 {
+      %k = arith.addi %j, %c1 : index
+      %v = memref.load %x[%k] : memref<?xf64>
+      scf.reduce(%v : f64) {
+      ^bb0(%l: f64, %r: f64):
+        %t = arith.addf %l, %r : f64
+        scf.reduce.return %t : f64
+      }
+    }
+    memref.store %mixed, %x[%places] : memref<?xf64>
+    memref.store %next, %x[%c0] : memref<?xf64>
+  }
+  mk.return
+}

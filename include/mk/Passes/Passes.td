@@ -199,8 +199,11 @@ def MkVectorizeLoopsPass : Pass<"mk-vectorize-loops", "::mk::KernelOp"> {
     accesses. Atomics (`memref.atomic_rmw` whose result is not used) follow one by one. Bytes are moved, but not computed
     with; of local memory elements of less than 32 bits are taken.
 
-    The loop as it was stays for views whose offset is not a multiple of 16 bytes, and for numbers of elements that are
-    not; that is tested when the loop is reached, unless `mk.facts` say it.
+    A loop that reduces gets four elements, whatever their size: one for each accumulator of a lane, in the order that
+    `convert-mk-to-gpu` describes. It has four results for each of before, which the lowering combines (`mk.vectorized`).
+
+    The loop as it was stays for views whose offset is not a multiple of what an iteration gets, and for numbers of
+    elements that are not; that is tested when the loop is reached, unless `mk.facts` say it.
 
     Other loops are left as they are, those with `mk-guard` checks among them.
   }];
@@ -220,10 +223,12 @@ def ConvertMkToGpuPass : Pass<"convert-mk-to-gpu", "::mlir::ModuleOp"> {
     one, for the next item while this one is under way; the others find it in shared memory. A kernel whose loops do
     little for what they load asks for as many CTAs on an SM as it can hold (`.minnctapersm`).
 
-    What an outer loop of block scope reduces (`scf.reduce`) has one order on every target: iteration i belongs to lane i
-    mod 256, a lane combines its iterations in ascending order, lane l is combined with lane l + s for s = 128, 64, ...,
-    1, and at last the initial value with lane 0. On the GPU the lanes meet in shared memory and in a warp's registers; a
-    result that only one thread uses (`mk.single`) stays with it.
+    What an outer loop of block scope reduces (`scf.reduce`) has one order on every target. Iteration i belongs to
+    accumulator i mod 1024, which combines its iterations in ascending order. Lane l, one of 256, combines the
+    accumulators from 4 l to 4 l + 3 in ascending order, lane l is combined with lane l + s for s = 128, 64, ..., 1, and
+    at last the initial value with lane 0. On the GPU the accumulators of a lane are one thread's where
+    `mk-vectorize-loops` has taken the loop, and those of four neighbours elsewhere; the lanes meet in shared memory and
+    in a warp's registers; a result that only one thread uses (`mk.single`) stays with it.
     All other loops reduce in ascending order, from the initial value on.
 
     Local memory (`memref.alloca`) outside `scf.parallel` is shared by the CTA, inside it is the thread's own. More shared

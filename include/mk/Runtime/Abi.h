@@ -270,9 +270,9 @@ struct FaultRecord {
 };
 static_assert(sizeof(FaultRecord) == 16);
 
-/// Lanes in which an outer scf.parallel of block scope reduces, whatever the number of threads: part of what an opcode
-/// means, since the order of float additions shows in the result (passes/LowerLoops.cpp).
-inline constexpr uint32_t ReductionLanes = 256;
+/// Lanes in which an outer scf.parallel of block scope reduces, whatever the number of threads, and accumulators of
+/// each: part of what an opcode means, since the order of float additions shows in the result (passes/LowerLoops.cpp).
+inline constexpr uint32_t ReductionLanes = 256, AccumulatorsPerLane = 4;
 
 /// Values of one hit.
 inline constexpr uint32_t HitValues = 3;

@@ -19,6 +19,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <numeric>
 #include <random>
 
 using namespace mk;
@@ -289,12 +290,19 @@ class BodyConformance : public Conformance {
 
 /// What passes/LowerLoops.cpp says of an outer loop of block scope.
 template <typename T, typename Combine> T reduceInLanes(T init, const std::vector<T> &values, Combine combine) {
-  const size_t lanes = std::min<size_t>(values.size(), abi::ReductionLanes);
-  if (lanes == 0)
+  const size_t perLane = abi::AccumulatorsPerLane, most = abi::ReductionLanes * perLane;
+  if (values.empty())
     return init;
-  std::vector<T> partials(values.begin(), values.begin() + lanes);
-  for (size_t i = lanes; i < values.size(); ++i)
-    partials[i % abi::ReductionLanes] = combine(partials[i % abi::ReductionLanes], values[i]);
+  std::vector<T> partials(values.begin(), values.begin() + std::min(values.size(), most));
+  for (size_t i = most; i < values.size(); ++i)
+    partials[i % most] = combine(partials[i % most], values[i]);
+  size_t lanes = 0;
+  for (size_t first = 0; first < partials.size(); first += perLane) {
+    T sum = partials[first];
+    for (size_t i = first + 1; i < std::min(first + perLane, partials.size()); ++i)
+      sum = combine(sum, partials[i]);
+    partials[lanes++] = sum;
+  }
   for (size_t distance = abi::ReductionLanes / 2; distance != 0; distance /= 2)
     for (size_t lane = 0; lane < distance && lane + distance < lanes; ++lane)
       partials[lane] = combine(partials[lane], partials[lane + distance]);
@@ -303,23 +311,26 @@ template <typename T, typename Combine> T reduceInLanes(T init, const std::vecto
 float plus(float a, float b) { return a + b; }
 
 TEST_P(BodyConformance, ReductionsHaveOneOrder) {
-  const std::vector<uint32_t> sizes = {0, 1, 2, 31, 32, 33, 255, 256, 257, 511, 1000, 5000};
+  const std::vector<uint32_t> sizes = {0,   1,   2,    3,    4,    5,    31,   32,   33,
+                                       255, 256, 1000, 1023, 1024, 1025, 1027, 1028, 5000};
   std::mt19937 rng(11);
-  std::vector<float> x(5000);
+  std::vector<float> x(5003);
   for (float &v : x)
     v = float(int(rng() % 20001) - 10000) / 37;
   BufferHandle bx = makeBuffer(ElementType::F32, x, abi::AccessRead),
-               out = makeBuffer(ElementType::F32, std::vector<float>(2 * sizes.size()));
+               out = makeBuffer(ElementType::F32, std::vector<float>(4 * sizes.size()));
   Batch batch(engine->isa());
   std::vector<float> want;
-  for (uint32_t n : sizes) {
-    add(batch, "stats", {View{bx, 0, n}, View{out}, number(want.size()), 0.25});
-    std::vector<float> squares, values(x.begin(), x.begin() + n);
-    for (float v : values)
-      squares.push_back(v * v);
-    want.push_back(reduceInLanes(0.25f, squares, plus));
-    want.push_back(n == 0 ? -INFINITY : *std::max_element(values.begin(), values.end()));
-  }
+  // From places that 16 bytes divide, and from others.
+  for (uint32_t from : {0, 3})
+    for (uint32_t n : sizes) {
+      add(batch, "stats", {View{bx, from, n}, View{out}, number(want.size()), 0.25});
+      std::vector<float> squares, values(x.begin() + from, x.begin() + from + n);
+      for (float v : values)
+        squares.push_back(v * v);
+      want.push_back(reduceInLanes(0.25f, squares, plus));
+      want.push_back(n == 0 ? -INFINITY : *std::max_element(values.begin(), values.end()));
+    }
   EXPECT_TRUE(run(batch, [&] { fill(out, std::vector<float>(want.size())); }).faults.empty());
   EXPECT_EQ(contents<float>(out, want.size()), want);
 }
@@ -344,6 +355,35 @@ TEST_P(BodyConformance, ReductionsOfEveryWidth) {
   add(batch, "widths", {View{bx, 0, n}, View{out}});
   EXPECT_TRUE(run(batch).faults.empty());
   EXPECT_EQ(contents<uint64_t>(out, 6), (std::vector<uint64_t>{mixed, last, 1, low, std::bit_cast<uint64_t>(sum), 0}));
+}
+
+TEST_P(BodyConformance, ReductionsOfEveryElementType) {
+  std::vector<double> x(3004);
+  std::vector<uint16_t> y(x.size());
+  std::vector<uint8_t> z(x.size());
+  std::mt19937 rng(12);
+  for (size_t i = 0; i < x.size(); ++i) {
+    x[i] = double(rng()) / 7;
+    y[i] = uint16_t(rng());
+    z[i] = uint8_t(rng());
+  }
+  const std::vector<std::pair<uint32_t, uint32_t>> views = {{0, 3000}, {2, 3000}, {3, 3000},
+                                                            {4, 2999}, {0, 4},    {4, 1024}};
+  BufferHandle bx = makeBuffer(ElementType::F64, x), by = makeBuffer(ElementType::I16, y),
+               bz = makeBuffer(ElementType::I8, z),
+               out = makeBuffer(ElementType::I64, std::vector<uint64_t>(3 * views.size()));
+  Batch batch(engine->isa());
+  std::vector<uint64_t> want;
+  for (auto [from, n] : views) {
+    add(batch, "sums", {View{bx, from, n}, View{by, from, n}, View{bz, from, n}, View{out}, number(want.size())});
+    std::vector<double> values(x.begin() + from, x.begin() + from + n);
+    double sum = reduceInLanes(0.0, values, [](double a, double b) { return a + b; });
+    want.push_back(std::bit_cast<uint64_t>(sum));
+    want.push_back(uint16_t(std::accumulate(y.begin() + from, y.begin() + from + n, 0u)));
+    want.push_back(uint8_t(std::accumulate(z.begin() + from, z.begin() + from + n, 0u)));
+  }
+  EXPECT_TRUE(run(batch).faults.empty());
+  EXPECT_EQ(contents<uint64_t>(out, want.size()), want);
 }
 
 TEST_P(BodyConformance, ReductionsInReductionsAndInTwoDimensions) {

@@ -292,3 +292,47 @@ mk.opcode @quad code(114) scope(lane) (%x: !vf, %y: !vf, %i: index) {
   vector.store %s, %y[%i] : !vf, vector<4xf32>
   mk.return
 }
+// What is loaded has 8, 2 and 1 bytes.
+mk.opcode @sums code(115) scope(block) (%x: memref<?xf64, strided<[1], offset: ?>>, %y: memref<?xi16, strided<[1], offset: ?>>,
+                                        %z: memref<?xi8, strided<[1], offset: ?>>, %out: memref<?xi64>, %i: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %zero = arith.constant 0.0 : f64
+  %half = arith.constant 0 : i16
+  %byte = arith.constant 0 : i8
+  %n = memref.dim %x, %c0 : memref<?xf64, strided<[1], offset: ?>>
+  %sum = scf.parallel (%k) = (%c0) to (%n) step (%c1) init(%zero) -> f64 {
+    %v = memref.load %x[%k] : memref<?xf64, strided<[1], offset: ?>>
+    scf.reduce(%v : f64) {
+    ^bb0(%l: f64, %r: f64):
+      %t = arith.addf %l, %r : f64
+      scf.reduce.return %t : f64
+    }
+  }
+  %halves = scf.parallel (%k) = (%c0) to (%n) step (%c1) init(%half) -> i16 {
+    %v = memref.load %y[%k] : memref<?xi16, strided<[1], offset: ?>>
+    scf.reduce(%v : i16) {
+    ^bb0(%l: i16, %r: i16):
+      %t = arith.addi %l, %r : i16
+      scf.reduce.return %t : i16
+    }
+  }
+  %bytes = scf.parallel (%k) = (%c0) to (%n) step (%c1) init(%byte) -> i8 {
+    %v = memref.load %z[%k] : memref<?xi8, strided<[1], offset: ?>>
+    scf.reduce(%v : i8) {
+    ^bb0(%l: i8, %r: i8):
+      %t = arith.addi %l, %r : i8
+      scf.reduce.return %t : i8
+    }
+  }
+  %sumWord = arith.bitcast %sum : f64 to i64
+  %halfWord = arith.extui %halves : i16 to i64
+  %byteWord = arith.extui %bytes : i8 to i64
+  %j = arith.addi %i, %c1 : index
+  %k = arith.addi %i, %c2 : index
+  memref.store %sumWord, %out[%i] : memref<?xi64>
+  memref.store %halfWord, %out[%j] : memref<?xi64>
+  memref.store %byteWord, %out[%k] : memref<?xi64>
+  mk.return
+}
