@@ -292,6 +292,18 @@ void KernelLowering::onOneThread(ImplicitLocOpBuilder &b, function_ref<void()> b
     barrier(b);
 }
 
+/// The code of one thread behind a task that alone looks at its fault words, or null.
+static SingleOp onlyReader(TaskOp task) {
+  SingleOp reader;
+  for (Operation *user : task->getUsers()) {
+    auto single = user->getParentOfType<SingleOp>();
+    if (!single || single->getBlock() != task->getBlock() || (reader && reader != single))
+      return nullptr;
+    reader = single;
+  }
+  return reader;
+}
+
 /// In a team the cells of the fault words stand twice, and tasks use one set after the other: a thread that is already
 /// in the next task does not disturb those that still read the words of this one, so that one barrier is enough.
 void KernelLowering::lowerTask(TaskOp task) {
@@ -371,6 +383,9 @@ void KernelLowering::lowerTask(TaskOp task) {
   b.setLoc(task.getLoc());
   if (hasTeam())
     barrier(b);
+  SingleOp reader = hasTeam() ? onlyReader(task) : nullptr;
+  if (reader)
+    b.setInsertionPointToStart(&reader.getBody().front());
   Value faulted;
   for (unsigned i = 0; i < count; ++i) {
     Value word = memref::LoadOp::create(b, cells, at(i));
@@ -379,15 +394,18 @@ void KernelLowering::lowerTask(TaskOp task) {
     faulted = faulted ? arith::OrIOp::create(b, faulted, isFault).getResult() : isFault;
   }
   if (hasTeam()) {
-    auto reset = scf::IfOp::create(b, faulted, /*withElseRegion=*/false);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(reset.thenBlock());
-    // All have read the words when the first thread clears them.
-    onOneThread(b, [&] {
+    auto clear = [&] {
       for (unsigned i = 0; i < count; ++i)
         memref::StoreOp::create(b, noFault(), cells, at(i));
-    });
-    b.setInsertionPointAfter(reset);
+    };
+    auto reset = scf::IfOp::create(b, faulted, /*withElseRegion=*/false);
+    b.setInsertionPointToStart(reset.thenBlock());
+    // Where all read the words, they have done so when the first thread clears them.
+    if (reader)
+      clear();
+    else
+      onOneThread(b, clear);
+    b.setInsertionPoint(task);
     Value other = arith::SubIOp::create(b, number(count), base);
     memref::StoreOp::create(b, other, set);
   }
