@@ -8,7 +8,8 @@
 //
 // A word takes three loads, one after the other: its column, itself, and the row of the buffer that it names. One
 // thread makes them for itself. In a team each thread of the first warp makes those of one word, for the next item
-// while the team works on this one, and leaves what it got in shared memory.
+// while the team works on this one, and leaves what it got in shared memory. There all read it where they use it: a
+// branch that is seldom taken costs nothing else.
 //
 //===----------------------------------------------------------------------===//
 
@@ -119,6 +120,11 @@ void KernelLowering::lowerArguments(ArgumentsOp arguments) {
   arguments.erase();
 }
 
+Value KernelLowering::stepOf(ImplicitLocOpBuilder &b, ArgumentsOp arguments, unsigned word) {
+  WordLoader loader(b, pointer(b, arguments.getTable()), pointer(b, arguments.getBuffers()));
+  return loader.columnAt(int32_t(word * sizeof(abi::ArgColumn))).step;
+}
+
 /// What is fetched stands twice, for this item and for the next: a thread that leaves the words of the next item does
 /// not disturb those that still read the words of this one.
 void KernelLowering::fetchAhead(ArgumentsOp arguments) {
@@ -196,20 +202,30 @@ void KernelLowering::fetchAhead(ArgumentsOp arguments) {
 
   b.setInsertionPoint(arguments);
   Value now = memref::LoadOp::create(b, set);
-  auto read = [&](Value from, Value at, unsigned width) -> Value {
-    auto type = VectorType::get({width}, cast<MemRefType>(from.getType()).getElementType());
-    auto load = vector::LoadOp::create(b, type, from, at);
-    load->setAttr("alignment", b.getI64IntegerAttr(16));
-    load->setDiscardableAttr(settledAttrName, b.getUnitAttr());
-    return load;
-  };
+  // Behind it the words of another item may stand there already.
+  Region *work = endOfWork(distribute.getBody().front())->getParentRegion();
   auto take = [&](ValueRange results, Value from, Value at) {
-    if (llvm::all_of(results, [](Value result) { return result.use_empty(); }))
-      return;
-    Value all = read(from, at, results[0].getType() == i32 ? lanes : 2);
-    for (auto [place, result] : llvm::enumerate(results))
-      if (!result.use_empty())
-        result.replaceAllUsesWith(vector::ExtractOp::create(b, all, place).getResult());
+    OpBuilder::InsertionGuard guard(b);
+    Type element = cast<MemRefType>(from.getType()).getElementType();
+    auto type = VectorType::get({element == i32 ? lanes : 2}, element);
+    // What is used at one place is read at once.
+    llvm::DenseMap<Operation *, Value> loads;
+    for (auto [number, result] : llvm::enumerate(results)) {
+      if (result.use_empty())
+        continue;
+      Operation *use = firstUse(llvm::to_vector(result.getUsers()), work);
+      if (!use || use->getBlock() == arguments->getBlock())
+        use = arguments;
+      b.setInsertionPoint(use);
+      Value &all = loads[use];
+      if (!all) {
+        auto load = vector::LoadOp::create(b, type, from, at);
+        load->setAttr("alignment", b.getI64IntegerAttr(16));
+        load->setDiscardableAttr(settledAttrName, b.getUnitAttr());
+        all = load;
+      }
+      result.replaceAllUsesWith(vector::ExtractOp::create(b, all, number).getResult());
+    }
   };
   Value firstWord = loader.times(now, padded), firstRow = loader.times(now, 2 * padded);
   for (unsigned word = 0; word < count; word += lanes)

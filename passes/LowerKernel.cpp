@@ -37,6 +37,22 @@ static Region *armOf(Operation *op) {
   return nullptr;
 }
 
+Operation *mk::firstUse(ArrayRef<Operation *> users, Region *where) {
+  Region *innermost = nullptr;
+  for (Region *region = users.front()->getParentRegion(); where->isAncestor(region);
+       region = region->getParentRegion()) {
+    auto isInside = [&](Operation *user) { return region->isAncestor(user->getParentRegion()); };
+    if (region != where && !isa<scf::IfOp>(region->getParentOp()))
+      innermost = nullptr;
+    else if (!innermost && llvm::all_of(users, isInside))
+      innermost = region;
+  }
+  if (!innermost)
+    return nullptr;
+  auto places = llvm::map_to_vector(users, [&](Operation *user) { return innermost->findAncestorOpInRegion(*user); });
+  return *llvm::min_element(places, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+}
+
 Operation *KernelLowering::endOfWork(Block &body) {
   // A task waits for all threads, so one barrier serves both.
   for (Operation &op : llvm::reverse(body))
@@ -47,7 +63,7 @@ Operation *KernelLowering::endOfWork(Block &body) {
 
 /// Local memory of a block body belongs to the whole worker: a team shares it. Bodies that never run together (the arms
 /// of an interpreter) share the space.
-void KernelLowering::shareScratch() {
+SmallVector<Value> KernelLowering::shareScratch() {
   struct Piece {
     memref::AllocaOp op;
     unsigned offset;
@@ -65,12 +81,13 @@ void KernelLowering::shareScratch() {
     size = std::max(size, end);
   });
   if (pieces.empty())
-    return;
+    return {};
   ImplicitLocOpBuilder b(function.getLoc(), function.getContext());
   b.setInsertionPointToStart(&function.getFunctionBody().front());
   Value pool = takeShared(MemRefType::get({size}, b.getI8Type()));
   // The next item begins when no thread reads what the last one left.
   separatesItems = true;
+  SmallVector<Value> scratch;
   for (Piece &piece : pieces) {
     b.setInsertionPoint(piece.op);
     b.setLoc(piece.op.getLoc());
@@ -79,9 +96,11 @@ void KernelLowering::shareScratch() {
                                   cast<MemRefType>(pool.getType()).getMemorySpace());
     Value offset = arith::ConstantIndexOp::create(b, piece.offset);
     Value view = memref::ViewOp::create(b, inPool, pool, offset, ValueRange());
-    piece.op.replaceAllUsesWith(memref::MemorySpaceCastOp::create(b, type, view).getResult());
+    scratch.push_back(memref::MemorySpaceCastOp::create(b, type, view));
+    piece.op.replaceAllUsesWith(scratch.back());
     piece.op.erase();
   }
+  return scratch;
 }
 
 /// Multiplication has no instruction; it is a loop of compare-and-swap.
@@ -223,8 +242,9 @@ Value KernelLowering::toggle(ImplicitLocOpBuilder &b) {
 
 LogicalResult KernelLowering::run() {
   expandAtomicMultiplications(function);
+  SmallVector<Value> scratch;
   if (hasTeam()) {
-    shareScratch();
+    scratch = shareScratch();
     isolateWrites();
   }
   // Found in a descriptor by a conversion that does not see that the index is constant, an extent would go through
@@ -235,9 +255,12 @@ LogicalResult KernelLowering::run() {
       dim.erase();
     }
   });
-  lowerLoops();
   SmallVector<ArgumentsOp> arguments;
   function.getFunctionBody().walk([&](ArgumentsOp op) { arguments.push_back(op); });
+  if (!scratch.empty())
+    for (ArgumentsOp op : arguments)
+      keepScratch(op, scratch);
+  lowerLoops();
   for (ArgumentsOp op : arguments)
     lowerArguments(op);
   if (separatesItems)
@@ -290,6 +313,18 @@ void KernelLowering::onOneThread(ImplicitLocOpBuilder &b, function_ref<void()> b
   }
   if (wait)
     barrier(b);
+}
+
+/// The code of one thread behind a task that alone looks at its fault words, or null.
+static SingleOp onlyReader(TaskOp task) {
+  SingleOp reader;
+  for (Operation *user : task->getUsers()) {
+    auto single = user->getParentOfType<SingleOp>();
+    if (!single || single->getBlock() != task->getBlock() || (reader && reader != single))
+      return nullptr;
+    reader = single;
+  }
+  return reader;
 }
 
 /// In a team the cells of the fault words stand twice, and tasks use one set after the other: a thread that is already
@@ -371,6 +406,9 @@ void KernelLowering::lowerTask(TaskOp task) {
   b.setLoc(task.getLoc());
   if (hasTeam())
     barrier(b);
+  SingleOp reader = hasTeam() ? onlyReader(task) : nullptr;
+  if (reader)
+    b.setInsertionPointToStart(&reader.getBody().front());
   Value faulted;
   for (unsigned i = 0; i < count; ++i) {
     Value word = memref::LoadOp::create(b, cells, at(i));
@@ -379,15 +417,18 @@ void KernelLowering::lowerTask(TaskOp task) {
     faulted = faulted ? arith::OrIOp::create(b, faulted, isFault).getResult() : isFault;
   }
   if (hasTeam()) {
-    auto reset = scf::IfOp::create(b, faulted, /*withElseRegion=*/false);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(reset.thenBlock());
-    // All have read the words when the first thread clears them.
-    onOneThread(b, [&] {
+    auto clear = [&] {
       for (unsigned i = 0; i < count; ++i)
         memref::StoreOp::create(b, noFault(), cells, at(i));
-    });
-    b.setInsertionPointAfter(reset);
+    };
+    auto reset = scf::IfOp::create(b, faulted, /*withElseRegion=*/false);
+    b.setInsertionPointToStart(reset.thenBlock());
+    // Where all read the words, they have done so when the first thread clears them.
+    if (reader)
+      clear();
+    else
+      onOneThread(b, clear);
+    b.setInsertionPoint(task);
     Value other = arith::SubIOp::create(b, number(count), base);
     memref::StoreOp::create(b, other, set);
   }

@@ -71,7 +71,10 @@ protected:
   ScopeKind scope;
 
 private:
-  void shareScratch();
+  /// Gives what stands for them from then on.
+  llvm::SmallVector<mlir::Value> shareScratch();
+  // KeepScratch.cpp
+  void keepScratch(ArgumentsOp arguments, llvm::ArrayRef<mlir::Value> scratch);
   /// The end of what an item does, but for the telling of its faults.
   mlir::Operation *endOfWork(mlir::Block &body);
   /// Shared memory, which is counted.
@@ -81,6 +84,8 @@ private:
   // LowerArguments.cpp
   void lowerArguments(ArgumentsOp arguments);
   void fetchAhead(ArgumentsOp arguments);
+  /// The step from a word of an instance to that of the next, in bytes (i32): 0 if all share it.
+  mlir::Value stepOf(mlir::ImplicitLocOpBuilder &b, ArgumentsOp arguments, unsigned word);
 
   void lowerTask(TaskOp task);
   void lowerSingle(SingleOp single);
@@ -114,6 +119,10 @@ private:
 inline bool isInsideThread(mlir::Operation *op) {
   return op->getParentOfType<mlir::scf::ParallelOp>() || op->getParentOfType<SingleOp>();
 }
+
+/// The first of the uses of a value, or what holds it, in the innermost branch in 'where' that has all of them; null if
+/// some are elsewhere.
+mlir::Operation *firstUse(llvm::ArrayRef<mlir::Operation *> users, mlir::Region *where);
 
 /// Erases opcodes and windows: what is left of a module is its kernels.
 void eraseIsa(mlir::ModuleOp module);

@@ -329,6 +329,9 @@ void KernelLowering::lowerLoops() {
                              .walk([&](Operation *load) {
                                if (!isa<memref::LoadOp, vector::LoadOp>(load) || isInsideThread(load))
                                  return WalkResult::advance();
+                               // What only this thread has, no loop of the others writes.
+                               if (load->getOperand(0).getDefiningOp<memref::AllocaOp>())
+                                 return WalkResult::advance();
                                auto view = load->getOperand(0).getDefiningOp<ViewOp>();
                                bool isFrame = view && isa<BlockArgument>(view.getAddress());
                                return isFrame ? WalkResult::advance() : WalkResult::interrupt();

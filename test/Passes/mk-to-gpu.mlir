@@ -52,12 +52,15 @@ mk.kernel @lane scope(lane) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64
 // CHECK: memref.atomic_rmw minu %{{.*}}, %[[CELLS]]
 // The loop is followed by what depends on it.
 // CHECK: gpu.barrier
+// Only the first thread wants the word.
+// CHECK: %[[IS_FIRST:.*]] = arith.cmpi eq
+// CHECK: scf.if %[[IS_FIRST]]
 // CHECK: %[[WORD:.*]] = memref.load %[[CELLS]]
 // CHECK: arith.cmpi ne, %[[WORD]]
 // CHECK: scf.if
-// CHECK: gpu.barrier
+// CHECK-NOT: gpu.barrier
 // CHECK: memref.store %{{.*}}, %[[CELLS]]
-// CHECK: gpu.barrier
+// CHECK: memref.store %[[WORD]]
 mk.kernel @block scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -71,6 +74,34 @@ mk.kernel @block scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i
     } : i64
     mk.single {
       memref.store %fault, %x[%i] : memref<?xi64>
+    }
+  }
+  mk.return
+}
+
+// Where others want it, the first thread clears it when all have read it.
+// CHECK: gpu.func @seen_by_all({{.*}}) workgroup(%[[CELLS:.*]] : memref<2xi64, #gpu.address_space<workgroup>> {{{.*}}}) kernel
+// CHECK: memref.atomic_rmw minu %{{.*}}, %[[CELLS]]
+// CHECK: gpu.barrier
+// CHECK: %[[WORD:.*]] = memref.load %[[CELLS]]
+// CHECK: arith.cmpi ne, %[[WORD]]
+// CHECK: scf.if
+// CHECK: gpu.barrier
+// CHECK: memref.store %{{.*}}, %[[CELLS]]
+// CHECK: gpu.barrier
+mk.kernel @seen_by_all scope(block) (%items: i64, %input: i64, %c: i64, %d: i64, %e: i64, %f: i64, %g: i64, %p7: i64, %p8: i64, %p9: i64) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = arith.index_castui %items : i64 to index
+  mk.distribute (%i) to %n {
+    %x = mk.view %input size %n : memref<?xi64>
+    %fault = mk.task {
+      scf.parallel (%j) = (%c0) to (%n) step (%c1) {
+        mk.fault user(1)
+      }
+    } : i64
+    scf.parallel (%j) = (%c0) to (%n) step (%c1) {
+      memref.store %fault, %x[%j] : memref<?xi64>
     }
   }
   mk.return

@@ -380,7 +380,8 @@ def Mk_DistributeOp : Mk_Op<"distribute", [HasParent<"KernelOp">, RecursiveMemor
     SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "spreads work items over the workers of a kernel";
   let description = [{
-    Runs its region once for each item in [0, count), in no particular order, each time on one worker.
+    Runs its region once for each item in [0, count), each time on one worker. Items have no order, and some or all may
+    run at the same time.
 
     Example:
 

@@ -232,7 +232,8 @@ def ConvertMkToGpuPass : Pass<"convert-mk-to-gpu", "::mlir::ModuleOp"> {
     All other loops reduce in ascending order, from the initial value on.
 
     Local memory (`memref.alloca`) outside `scf.parallel` is shared by the CTA, inside it is the thread's own. More shared
-    memory than a CTA has, 48 KiB, is an error.
+    memory than a CTA has, 48 KiB, is an error. Loops at the start of a body that do nothing but fill such memory, from
+    what all instances of a launch share, run once for the items of a CTA, unless one may have raised a fault.
   }];
   let options = [
     Option<"chip", "chip", "std::string", "\"sm_80\"", "the GPU to compile for">,

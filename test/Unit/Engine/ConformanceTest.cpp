@@ -486,6 +486,108 @@ TEST_P(BodyConformance, LocalMemoryIsChecked) {
   EXPECT_EQ(faultsOf(run(batch)), (Faults{{0, code(abi::FaultCode::BufferBounds), 512}}));
 }
 
+/// More than teams, so that some of them run several.
+constexpr uint32_t tableSlots = 12000, tableSize = 256, tableWidth = 4;
+
+static std::vector<uint32_t> randomWords(size_t count, unsigned seed) {
+  std::mt19937 rng(seed);
+  std::vector<uint32_t> words(count);
+  std::ranges::generate(words, rng);
+  return words;
+}
+
+TEST_P(BodyConformance, TablesOfManySlots) {
+  const auto x = randomWords(tableSlots * tableWidth, 1), tables = randomWords(3 * tableSize, 2);
+  BufferHandle bx = makeBuffer(ElementType::I32, x), bt = makeBuffer(ElementType::I32, tables),
+               out = makeBuffer(ElementType::I32, std::vector<uint32_t>(x.size()));
+  auto batchOf = [&](auto tableOf) {
+    Batch batch(engine->isa());
+    for (uint32_t s = 0; s < tableSlots; ++s)
+      add(batch, "look_up",
+          {View{bt, tableOf(s) * tableSize, tableSize}, View{bx, s * tableWidth, tableWidth},
+           View{out, s * tableWidth, tableWidth}});
+    return batch;
+  };
+  auto wanted = [&](const std::vector<uint32_t> &table, auto tableOf) {
+    std::vector<uint32_t> want;
+    for (uint32_t i = 0; i < x.size(); ++i)
+      want.push_back(table[tableOf(i / tableWidth) * tableSize + x[i] % tableSize]);
+    return want;
+  };
+  auto same = [](uint32_t) { return 1; };
+  const Batch batch = batchOf(same);
+  EXPECT_TRUE(run(batch).faults.empty());
+  EXPECT_EQ(contents<uint32_t>(out, x.size()), wanted(tables, same));
+
+  // Another launch looks at what the table holds then.
+  const auto others = randomWords(tables.size(), 3);
+  fill(bt, others);
+  EXPECT_TRUE(submit(batch).faults.empty());
+  EXPECT_EQ(contents<uint32_t>(out, x.size()), wanted(others, same));
+
+  auto differ = [](uint32_t slot) { return slot / 5 % 3; };
+  EXPECT_TRUE(run(batchOf(differ)).faults.empty());
+  EXPECT_EQ(contents<uint32_t>(out, x.size()), wanted(others, differ));
+}
+
+TEST_P(BodyConformance, EverySlotHasTheFaultOfItsTable) {
+  const auto x = randomWords(tableSlots, 4);
+  BufferHandle bx = makeBuffer(ElementType::I32, x), bt = makeBuffer(ElementType::I32, randomWords(200, 5)),
+               out = makeBuffer(ElementType::I32, x);
+  Batch batch(engine->isa());
+  Faults want;
+  for (uint32_t s = 0; s < tableSlots; ++s) {
+    add(batch, "look_up", {View{bt, 0, 200}, View{bx, s, 1}, View{out, s, 1}});
+    want.emplace_back(s, code(abi::FaultCode::BufferBounds), 200);
+  }
+  Faults faults = faultsOf(run(batch));
+  std::ranges::sort(faults);
+  EXPECT_EQ(faults, want);
+}
+
+TEST_P(BodyConformance, TablesInTheBufferThatIsWritten) {
+  // The table, what is looked up, and places for the results.
+  std::vector<uint32_t> data = randomWords(tableSize + 2 * tableSlots, 6), want = data;
+  BufferHandle m = makeBuffer(ElementType::I32, data);
+  auto slotOf = [&](Batch &batch, uint32_t place, uint32_t to, uint32_t count) {
+    add(batch, "look_up", {View{m, 0, tableSize}, View{m, tableSize + place, count}, View{m, to, count}});
+    std::vector<uint32_t> found;
+    for (uint32_t i = 0; i < count; ++i)
+      found.push_back(want[want[tableSize + place + i] % tableSize]);
+    std::ranges::copy(found, want.begin() + to);
+  };
+  Batch batch(engine->isa()), intoTable(engine->isa()), again(engine->isa());
+  for (uint32_t s = 0; s < tableSlots; ++s)
+    slotOf(batch, s, tableSize + tableSlots + s, 1);
+  EXPECT_TRUE(run(batch, [&] { fill(m, data); }).faults.empty());
+  EXPECT_EQ(contents<uint32_t>(m, want.size()), want);
+
+  slotOf(intoTable, 7, 0, tableSize);
+  for (uint32_t s = 0; s < tableSlots; ++s)
+    slotOf(again, s, tableSize + tableSlots + s, 1);
+  EXPECT_TRUE(submit(intoTable).faults.empty());
+  EXPECT_TRUE(submit(again).faults.empty());
+  EXPECT_EQ(contents<uint32_t>(m, want.size()), want);
+}
+
+TEST_P(BodyConformance, TablesOfAWindow) {
+  const uint32_t windows = 9000;
+  const auto x = randomWords(tableSize, 7), table = randomWords(tableSize, 8);
+  BufferHandle bx = makeBuffer(ElementType::I32, x), bt = makeBuffer(ElementType::I32, table),
+               by = makeBuffer(ElementType::I32, std::vector<uint32_t>(windows * tableSize)),
+               out = makeBuffer(ElementType::I32, std::vector<uint32_t>(windows * tableSize));
+  Batch batch(engine->isa());
+  for (uint32_t w = 0; w < windows; ++w)
+    addWindow(batch, "look_up_twice",
+              {View{bt, 0, tableSize}, View{bx, 0, tableSize}, View{by, w * tableSize, tableSize},
+               View{out, w * tableSize, tableSize}});
+  EXPECT_TRUE(run(batch).faults.empty());
+  std::vector<uint32_t> want;
+  for (uint32_t i = 0; i < windows * tableSize; ++i)
+    want.push_back(table[x[x[i % tableSize] % tableSize] % tableSize]);
+  EXPECT_EQ(contents<uint32_t>(out, want.size()), want);
+}
+
 TEST_P(BodyConformance, AtomicsGiveEveryThreadTheirResult) {
   const uint32_t slots = 64;
   uint32_t total = 0;

@@ -220,6 +220,32 @@ mk.opcode @fresh code(107) scope(block) (%m: memref<?xi32>, %i: index, %v: i32) 
   mk.return
 }
 
+// A table in local memory, which a team keeps if it can.
+mk.opcode @look_up code(120) scope(block) (%table: !vi, %x: !vi, %out: !vi) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %size = arith.constant 256 : index
+  %mask = arith.constant 255 : i32
+  %local = memref.alloca() : memref<256xi32>
+  scf.parallel (%k) = (%c0) to (%size) step (%c1) {
+    %v = memref.load %table[%k] : !vi
+    memref.store %v, %local[%k] : memref<256xi32>
+  }
+  %n = memref.dim %x, %c0 : !vi
+  scf.parallel (%k) = (%c0) to (%n) step (%c1) {
+    %v = memref.load %x[%k] : !vi
+    %low = arith.andi %v, %mask : i32
+    %at = arith.index_castui %low : i32 to index
+    %w = memref.load %local[%at] : memref<256xi32>
+    memref.store %w, %out[%k] : !vi
+  }
+  mk.return
+}
+mk.window @look_up_twice (%table: !vi, %x: !vi, %y: !vi, %out: !vi) {
+  mk.issue @look_up(%table, %x, %y) : !vi, !vi, !vi
+  mk.issue @look_up(%y, %x, %out) : !vi, !vi, !vi
+}
+
 // An atomic of the whole block gives its result to every thread.
 mk.opcode @reserve code(108) scope(block) (%counter: memref<?xi32>, %x: !vi, %length: i32) {
   %c0 = arith.constant 0 : index
