@@ -749,6 +749,8 @@ uint64_t ResidentEngine::Impl::takeLineFaults(const PublishTicket &ticket, std::
     if (lines.begin == lines.end)
       continue;
     Ring &ring = (*sets[route])[ticket.priority];
+    if (ring.areDone(lines.begin, lines.end))
+      continue;
     std::lock_guard lock(ring.mutex);
     forgotten += ring.takeFaults(lines.begin, lines.end, [&](const RingFault &fault) {
       faults.push_back({fault.slot, fault.code, fault.detail});

@@ -101,6 +101,15 @@ bool Ring::hasEnded(uint64_t &begin, uint64_t end) const {
   return true;
 }
 
+bool Ring::areDone(uint64_t begin, uint64_t end) const {
+  for (uint64_t position = begin; position < end; ++position)
+    if (statusOf(position) != abi::SlotStatus::Done)
+      return false;
+  // What was read belongs to these lines if none of their places was free for others by then.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return begin >= reclaimed.load(std::memory_order_relaxed);
+}
+
 //===----------------------------------------------------------------------===//
 // RingSet
 //===----------------------------------------------------------------------===//

@@ -101,6 +101,9 @@ public:
 
   /// True when all lines of [begin, end) have ended. Checks from 'begin' on, and moves it past those that have.
   bool hasEnded(uint64_t &begin, uint64_t end) const;
+  /// True when the lines of [begin, end), which have ended, are known to have no faults. False when they may have, or
+  /// were reclaimed.
+  bool areDone(uint64_t begin, uint64_t end) const;
   /// True when [begin, end) has been published.
   bool has(uint64_t begin, uint64_t end) const {
     return begin >= first && begin <= end && end <= shown.load(std::memory_order_acquire);
