@@ -281,22 +281,7 @@ LogicalResult OpcodeOp::verify() {
   return success();
 }
 
-LogicalResult OpcodeOp::verifyRegions() {
-  if (failed(verifyShape(*this)))
-    return failure();
-  if (!getEntries())
-    return success();
-  // (opcode_c8)
-  constexpr uint32_t most = abi::SuspensionBase - uint32_t(abi::FaultCode::User) - 1;
-  WalkResult walk = getFunctionBody().walk([&](FaultOp fault) {
-    if (fault.getKind() != FaultKind::User || static_cast<uint32_t>(*fault.getCode()) <= most)
-      return WalkResult::advance();
-    fault.emitOpError() << "code " << static_cast<uint32_t>(*fault.getCode()) << " is above " << most
-                        << ", but codes above that stand for suspensions in an opcode with entries";
-    return WalkResult::interrupt();
-  });
-  return failure(walk.wasInterrupted());
-}
+LogicalResult OpcodeOp::verifyRegions() { return verifyShape(*this); }
 
 /// (opcode_c2)
 LogicalResult OpcodeOp::verifySymbolUses(SymbolTableCollection &symbols) {
@@ -456,8 +441,8 @@ LogicalResult FaultOp::verify() {
   if (getKind() == FaultKind::User) {
     if (!getCode())
       return emitOpError("kind user needs a code: user(n)");
-    if (static_cast<uint32_t>(*getCode()) > 0x7FFFFFFFu)
-      return emitOpError() << "code " << static_cast<uint32_t>(*getCode()) << " is above 2147483647";
+    if (static_cast<uint32_t>(*getCode()) > abi::MaxUserFault)
+      return emitOpError() << "code " << static_cast<uint32_t>(*getCode()) << " is above " << abi::MaxUserFault;
   } else if (getCode()) {
     return emitOpError() << "kind " << stringifyFaultKind(getKind()) << " takes no code";
   }

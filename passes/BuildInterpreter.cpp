@@ -543,7 +543,7 @@ struct MkBuildInterpreterPass : mk::impl::MkBuildInterpreterPassBase<MkBuildInte
     auto isPacked = [](OpcodeOp op) { return op.getOpcode() == uint32_t(abi::Builtin::PackedSlot); };
     if (llvm::any_of(all, isPacked) && wanted("packed")) {
       SmallVector<OpcodeOp> packable =
-          llvm::filter_to_vector(all, [](OpcodeOp op) { return abi::isPackable(op.getOpcode()); });
+          llvm::filter_to_vector(all, [](OpcodeOp op) { return abi::isPackable(op.getOpcode()) && !op.getEntries(); });
       build("packed", llvm::all_of(packable, isLane) ? ScopeKind::Lane : ScopeKind::Block, packable, /*packed=*/true);
     }
   }

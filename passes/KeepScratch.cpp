@@ -11,7 +11,8 @@
 //
 // This is as if all its items began together and did their fills, before any of them went on: items have no order, so
 // that is one of the ways in which they may run, whatever they or others write to the same buffers. It takes that
-// * what stands before a fill writes no buffer, which might be the one that the fill reads, nor looks at local memory;
+// * what stands before a fill neither writes nor reads a buffer, which might be the one that the fill reads, nor looks
+//   at local memory;
 // * a fill depends on shared words, constants and local memory that is kept, and writes nothing else than such memory;
 // * nothing but fills writes that memory.
 // Where a fill may have raised a fault it is done again, so that each slot gets its own.
@@ -119,8 +120,7 @@ SmallVector<Operation *> FillFinder::find() {
     else
       ops.push_back(&op);
   auto mayPrecedeFill = [&](Operation *op) {
-    return op == arguments || llvm::is_contained(scratch, writtenBy(op)) ||
-           (isQuiet(op) && !llvm::is_contained(scratch, readBy(op)));
+    return op == arguments || llvm::is_contained(scratch, writtenBy(op)) || (isQuiet(op) && !readBy(op));
   };
   while (true) {
     SmallVector<Operation *> fills;

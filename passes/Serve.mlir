@@ -613,18 +613,39 @@ func.func @complete(%faults: i64, %statuses: i64, %state: i64, %log2: i32, %ring
   %inRing = arith.andi %position, %mask : i32
   %line = arith.addi %base, %inRing : i32
   %line64 = arith.extui %line : i32 to i64
-  %isFault = arith.cmpi ne, %word, %none : i64
-  scf.if %isFault {
+  %hasWord = arith.cmpi ne, %word, %none : i64
+  %kind = scf.if %hasWord -> (i32) {
     %faultBytes = arith.muli %line64, %w8 : i64
     %faultAt = arith.addi %faults, %faultBytes : i64
     %countAt = arith.addi %state, %toFaults : i64
     llvm.inline_asm has_side_effects asm_dialect = att "st.relaxed.sys.global.b64 [$0], $1;", "l,l,~{memory}" %faultAt, %word : (i64, i64) -> ()
-    llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u32 [$0], 1;", "l,~{memory}" %countAt : (i64) -> ()
+    // A suspension is none: the status says what it asks for.
+    %w32 = arith.constant 32 : i64
+    %high = arith.shrui %word, %w32 : i64
+    %code = arith.trunci %high : i64 to i32
+    %suspended = arith.constant 0xC0000000 : i32
+    %isSuspension = arith.cmpi uge, %code, %suspended : i32
+    %how = scf.if %isSuspension -> (i32) {
+      %c28 = arith.constant 28 : i32
+      %c3 = arith.constant 3 : i32
+      %c4 = arith.constant 4 : i32
+      %c16 = arith.constant 16 : i32
+      %bits = arith.shrui %code, %c28 : i32
+      %which = arith.andi %bits, %c3 : i32
+      %number = arith.addi %which, %c4 : i32
+      %shifted = arith.shli %number, %c16 : i32
+      scf.yield %shifted : i32
+    } else {
+      llvm.inline_asm has_side_effects asm_dialect = att "red.relaxed.gpu.global.add.u32 [$0], 1;", "l,~{memory}" %countAt : (i64) -> ()
+      scf.yield %fault : i32
+    }
+    scf.yield %how : i32
+  } else {
+    scf.yield %done : i32
   }
   %lap0 = arith.shrui %position, %log2 : i32
   %lap1 = arith.addi %lap0, %c1 : i32
   %tag = arith.andi %lap1, %tagMask : i32
-  %kind = arith.select %isFault, %fault, %done : i32
   %status = arith.ori %kind, %tag : i32
   %statusBytes = arith.muli %line64, %w4 : i64
   %statusAt = arith.addi %statuses, %statusBytes : i64

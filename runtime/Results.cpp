@@ -97,6 +97,8 @@ static FaultText faultText(uint32_t code) {
     return {"io_handle", "for resource"};
   case abi::FaultCode::FenceRange:
     return {"fence_range", "for count"};
+  case abi::FaultCode::TaskState:
+    return {"task_state", "with flags"};
   case abi::FaultCode::ContinuationPc:
     return {"continuation_pc", "at entry"};
   case abi::FaultCode::CounterOverflow:

@@ -98,8 +98,8 @@ MK_FALLIBLE mkError *mkResidentOptionsInit(mkResidentOptions *options, size_t st
 /// mkEngineOpen(), and Unsupported for a device without resident mode.
 MK_FALLIBLE mkError *mkResidentEngineOpen(const char *source, const char *name, const mkResidentOptions *options,
                                           mkResidentEngine **engine);
-/// Waits for everything that was published, lets the workers leave, and gives everything of the engine back. Results
-/// and lists of windows stay.
+/// Waits for everything that was published, lets the workers leave, and gives everything of the engine back. Resumable
+/// slots that would run again end in task_state (0x70) instead. Results and lists of windows stay.
 MK_API void mkResidentEngineClose(mkResidentEngine *engine);
 
 /// The ISA, which belongs to the engine. Batches that are made with it collect slots to publish (mkBatchGetSlots).
@@ -134,7 +134,8 @@ MK_FALLIBLE mkError *mkResidentEngineWriteControl(mkResidentEngine *engine, uint
 MK_FALLIBLE mkError *mkResidentEngineReadDebugLog(mkResidentEngine *engine, mkDebugRecord *records, size_t capacity,
                                                   size_t *count, uint32_t *dropped);
 
-/// Changes rights and quota of a tenant, for what is published from now on. InvalidArgument for no such tenant.
+/// Changes rights and quota of a tenant, for what is published, or resumed, from now on. InvalidArgument for no such
+/// tenant.
 MK_FALLIBLE mkError *mkResidentEngineSetTenant(mkResidentEngine *engine, uint32_t tenant,
                                                const mkTenantOptions *options);
 
@@ -151,6 +152,22 @@ MK_FALLIBLE mkError *mkResidentEngineAddResource(mkResidentEngine *engine, mkRes
 //===----------------------------------------------------------------------===//
 // Publishing
 //===----------------------------------------------------------------------===//
+
+/// Indexes into mkSlot::args of a slot whose opcode is resumable (mkOpcodeInfo::entries); its own arguments have the
+/// first three. The publisher gives the first two of these, and task and parent if it likes; the engine writes the
+/// rest.
+typedef enum mkResumableWord {
+  /// Where the body begins, from 0 to mkOpcodeInfo::entries - 1.
+  mkResumableEntry = 3,
+  mkResumableData = 4,
+  mkResumableEpoch = 5,
+  mkResumableTask = 6,
+  mkResumableParent = 7,
+  mkResumableAge = 8,
+  mkResumableRequeues = 9,
+  mkResumableYields = 10,
+  mkResumableFlags = 11
+} mkResumableWord;
 
 typedef struct mkPublishOptions {
   size_t structSize;
@@ -180,8 +197,8 @@ typedef struct mkPublishResult mkPublishResult;
 /// of mkEngineSubmit(); besides, TenantRight for what its rights do not let a tenant publish, TenantOpcodeWindow for
 /// an opcode in the range of another tenant, Unsupported for opcodes that emit hits, Busy without room (or beyond a
 /// tenant's quota) when the call must not wait. InvalidArgument for what would never find room: more slots than a ring
-/// has lines, or than the quota of their tenant, or more fences, loads and resumable
-/// slots than may be under way at once (1024).
+/// has lines, or than the quota of their tenant, or more fences and loads, or resumable slots, than may be under way at
+/// once (1024 of each), or a resumable slot that begins at an entry which its opcode does not have.
 MK_FALLIBLE mkError *mkResidentEnginePublish(mkResidentEngine *engine, const mkSlot *slots, size_t slotCount,
                                              const mkPublishOptions *options, mkPublishTicket *ticket);
 /// True when all slots have ended.

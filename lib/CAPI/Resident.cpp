@@ -20,6 +20,11 @@ static_assert(int(mkTenantRightExecute) == int(abi::RightExecute) &&
 static_assert(int(mkHealthHealthy) == int(Health::Healthy) && int(mkHealthIdle) == int(Health::Idle) &&
               int(mkHealthBlocked) == int(Health::Blocked) && int(mkHealthLivelock) == int(Health::Livelock) &&
               int(mkHealthDead) == int(Health::Dead) && int(mkHealthIncomplete) == int(Health::Incomplete));
+static_assert(int(mkResumableEntry) == abi::ContinuationPc && int(mkResumableData) == abi::ContinuationData &&
+              int(mkResumableEpoch) == abi::ResumeEpoch && int(mkResumableTask) == abi::TaskId &&
+              int(mkResumableParent) == abi::ParentTaskId && int(mkResumableAge) == abi::AgeTicks &&
+              int(mkResumableRequeues) == abi::RequeueCount && int(mkResumableYields) == abi::YieldCount &&
+              int(mkResumableFlags) == abi::ResumableFlags);
 static_assert(std::extent_v<decltype(ResidentTelemetry::levels)> == MK_RING_COUNT &&
               abi::PriorityLevels == MK_PRIORITY_COUNT && abi::MaxTenants == MK_TENANT_COUNT);
 static_assert(sizeof(mkPublishTicket) == sizeof(PublishTicket) && offsetof(PublishTicket, lines) == 0 &&

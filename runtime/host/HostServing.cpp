@@ -153,17 +153,18 @@ HostClaim HostServing::run(const HostService &service, const HostClaim &claim, S
       tileFaults[place / 64] |= uint64_t(1) << place % 64;
       faults[(base + place) & mask] = uint64_t(record.code) << 32 | record.detail;
     }
-    if (scratch.faultCount)
-      at(stateOf(service).faults).fetch_add(scratch.faultCount, std::memory_order_relaxed);
+    auto isFault = [](const abi::FaultRecord &record) { return record.code < abi::SuspensionBase; };
+    if (auto count = std::count_if(scratch.faults, scratch.faults + scratch.faultCount, isFault))
+      at(stateOf(service).faults).fetch_add(uint32_t(count), std::memory_order_relaxed);
   };
   auto finish = [&](uint32_t first, uint32_t end) {
     for (uint32_t place = first; place < end; ++place) {
       uint32_t position = base + place;
-      bool faulted = tileFaults[place / 64] >> place % 64 & 1;
+      bool hasWord = tileFaults[place / 64] >> place % 64 & 1;
+      abi::SlotStatus status =
+          hasWord ? abi::statusOfCode(uint32_t(faults[position & mask] >> 32)) : abi::SlotStatus::Done;
       at(statuses[position & mask])
-          .store(uint32_t(faulted ? abi::SlotStatus::Fault : abi::SlotStatus::Done) << abi::RingStatusShift |
-                     abi::ringTag(position, log2),
-                 std::memory_order_release);
+          .store(uint32_t(status) << abi::RingStatusShift | abi::ringTag(position, log2), std::memory_order_release);
     }
   };
   /// Runs an instance on code of its own, if there is some.

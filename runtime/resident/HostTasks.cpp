@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "HostTasks.h"
+#include <algorithm>
 
 namespace mk {
 
@@ -26,8 +27,19 @@ void HostTasks::stop() {
 }
 
 void HostTasks::abandonResumables() {
-  std::lock_guard lock(mutex);
-  abandoning = true;
+  {
+    std::lock_guard lock(mutex);
+    abandoning = true;
+  }
+  wake.notify_all();
+}
+
+void HostTasks::lookAtEpoch() {
+  {
+    std::lock_guard lock(mutex);
+    epochTime = {};
+  }
+  wake.notify_all();
 }
 
 uint32_t HostTasks::addResource(ResourceReader reader, uint64_t bytes) {
@@ -41,7 +53,9 @@ uint32_t HostTasks::addResource(ResourceReader reader, uint64_t bytes) {
 //===----------------------------------------------------------------------===//
 
 bool HostTasks::makeReady(std::span<const HostTask> tasks) {
-  if (lines.size() + loads.size() + tasks.size() > Capacity)
+  size_t resumable = std::count_if(tasks.begin(), tasks.end(), [](const HostTask &task) { return task.entries != 0; });
+  if (counts.live + resumable > Capacity ||
+      lines.size() - counts.live + loads.size() + tasks.size() - resumable > Capacity)
     return false;
   for (const HostTask &task : tasks) {
     std::thread &thread = task.isLoad() ? loadThread : lineThread;
@@ -58,6 +72,7 @@ PublishTicket::Range HostTasks::add(std::span<const HostTask> tasks) {
     HostTask &added = waiting.emplace_hint(waiting.end(), next, task)->second;
     // A fence covers the tasks before it, too.
     added.before.tasks = {begin, next++};
+    counts.live += task.entries != 0;
   }
   wake.notify_all();
   return {begin, next};
@@ -121,11 +136,7 @@ uint64_t HostTasks::faultsForgotten() {
 
 ResidentTelemetry::Resumables HostTasks::resumables() {
   std::lock_guard lock(mutex);
-  counts.live = counts.paused = 0;
-  for (const auto &[number, task] : lines) {
-    counts.live += task.entries != 0;
-    counts.paused += task.isPaused();
-  }
+  counts.paused = std::count_if(lines.begin(), lines.end(), [](const auto &line) { return line.second.isPaused(); });
   return counts;
 }
 
@@ -133,20 +144,34 @@ ResidentTelemetry::Resumables HostTasks::resumables() {
 // Serving
 //===----------------------------------------------------------------------===//
 
-std::optional<uint32_t> HostTasks::readEpoch() {
-  epoch = engine.epoch();
-  epochTime = std::chrono::steady_clock::now();
+/// EPOCH, as it was a moment ago: to read a word of a GPU takes microseconds.
+std::optional<uint32_t> HostTasks::currentEpoch() {
+  if (auto now = std::chrono::steady_clock::now(); now - epochTime > std::chrono::microseconds(100)) {
+    epoch = engine.epoch();
+    epochTime = now;
+  }
   return epoch;
 }
 
-/// Whether a task waits for an epoch that has not come.
-bool HostTasks::waitsForEpoch(const HostTask &task) {
-  if (!task.isPaused())
-    return false;
-  // To read a word of a GPU takes microseconds, and several tasks may wait.
-  if (std::chrono::steady_clock::now() - epochTime > std::chrono::microseconds(100))
-    readEpoch();
-  return !epoch || int32_t(*epoch - task.slot.args[abi::ResumeEpoch]) < 0;
+/// Publishes a task unless it has to wait, or gives the fault with which it ends. True when it has come further.
+bool HostTasks::tryToRun(HostTask &task, SlotFault &fault) {
+  if (task.isFence()) {
+    if (!engine.linesHaveEnded(task.before))
+      return false;
+  } else {
+    fault = abandoning ? SlotFault{0, uint32_t(abi::FaultCode::TaskState), task.slot.args[abi::ResumableFlags]}
+                       : engine.refuse(task);
+    if (fault.code)
+      return true;
+    std::optional<uint32_t> now = currentEpoch();
+    if (!now || (task.isPaused() && int32_t(*now - task.slot.args[abi::ResumeEpoch]) < 0))
+      return false;
+    if (task.isPaused())
+      task.slot.args[abi::ResumableFlags] = abi::FlagResumeReady;
+    task.epoch = *now;
+  }
+  task.published = engine.publish(task);
+  return task.published.has_value();
 }
 
 /// Notes what a task asked for that suspended itself, or gives the fault with which it ends.
@@ -154,14 +179,14 @@ SlotFault HostTasks::suspend(HostTask &task, uint32_t code, uint32_t data) {
   uint32_t *words = task.slot.args;
   const uint32_t entry = code & abi::MaxEntries, value = code >> abi::SuspensionValueShift & abi::MaxSuspensionValue;
   if (entry >= task.entries)
-    return {task.index, uint32_t(abi::FaultCode::ContinuationPc), entry};
+    return {0, uint32_t(abi::FaultCode::ContinuationPc), entry};
   auto count = [&](abi::ResumableWord word) { return words[word] != UINT32_MAX && ++words[word]; };
-  const SlotFault full{task.index, uint32_t(abi::FaultCode::CounterOverflow), UINT32_MAX};
+  const SlotFault full{0, uint32_t(abi::FaultCode::CounterOverflow), UINT32_MAX};
   words[abi::ContinuationPc] = entry;
   words[abi::ContinuationData] = data;
   switch (abi::Suspension(code >> abi::SuspensionKindShift & 3)) {
   case abi::Suspension::Wait:
-    words[abi::ResumeEpoch] = readEpoch().value_or(0) + value;
+    words[abi::ResumeEpoch] = task.epoch + value;
     words[abi::ResumableFlags] = abi::FlagPaused;
     ++counts.waits;
     return {};
@@ -184,7 +209,7 @@ SlotFault HostTasks::suspend(HostTask &task, uint32_t code, uint32_t data) {
     }
     return {};
   }
-  return {task.index, uint32_t(abi::FaultCode::ContinuationPc), entry};
+  return {0, uint32_t(abi::FaultCode::ContinuationPc), entry};
 }
 
 void HostTasks::serveLines() {
@@ -201,22 +226,16 @@ void HostTasks::serveLines() {
       bool ended = false;
       SlotFault fault{};
       if (!task.published) {
-        if (abandoning && task.entries) {
-          ended = true;
-        } else if (task.isFence() ? engine.linesHaveEnded(task.before) : !waitsForEpoch(task)) {
-          if (task.isPaused())
-            task.slot.args[abi::ResumableFlags] = abi::FlagResumeReady;
-          task.published = engine.publish(task);
-          moves |= task.published.has_value();
-        }
+        moves |= tryToRun(task, fault);
+        ended = fault.code != 0;
       } else if (PublishTicket line = *task.published; engine.linesHaveEnded(line)) {
         std::vector<SlotFault> faults;
         engine.takeFaults(*task.published, faults);
         task.published.reset();
         moves = ended = true;
         if (!faults.empty()) {
-          fault = {task.index, faults.front().code, faults.front().detail};
-          if (task.entries && fault.code >= abi::SuspensionBase) {
+          fault = faults.front();
+          if (abi::statusOfCode(fault.code) != abi::SlotStatus::Fault) {
             fault = suspend(task, fault.code, fault.detail);
             ended = fault.code != 0;
           }
@@ -225,7 +244,8 @@ void HostTasks::serveLines() {
       if (!ended)
         continue;
       engine.giveBack(task.slot.tenant);
-      keepFault(at->first, fault);
+      counts.live -= task.entries != 0;
+      keepFault(at->first, {task.index, fault.code, fault.detail});
       lines.erase(at);
     }
     vain = moves ? 0 : vain + 1;
@@ -236,11 +256,12 @@ void HostTasks::serveLines() {
       continue;
     }
     // Slots end without a sound, usually soon.
+    if (vain >= 2000) {
+      wake.wait_for(lock, std::chrono::microseconds(vain < 4000 ? 50 : 500));
+      continue;
+    }
     lock.unlock();
-    if (vain < 2000)
-      std::this_thread::yield();
-    else
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    std::this_thread::yield();
     lock.lock();
   }
 }

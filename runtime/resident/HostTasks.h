@@ -35,6 +35,8 @@ struct HostTask {
   uint32_t entries = 0;
   /// The level on which it is published: whoever waits for a fence waits for it alone.
   uint8_t priority = 0;
+  /// EPOCH when it was published last, or a moment before: what changes while it runs is not missed.
+  uint32_t epoch = 0;
   /// A fence: what was published before it, in the same call.
   PublishTicket before{};
   /// The line in which it waits or runs.
@@ -48,7 +50,7 @@ struct HostTask {
 /// Fences, resumable slots and loads in the order of their publication. Thread-safe.
 class HostTasks {
 public:
-  /// Tasks that may wait at once.
+  /// Resumable slots that may be under way at once, and so many fences and loads.
   static constexpr size_t Capacity = 1024;
 
   /// What tasks need of their engine. None of these waits.
@@ -57,6 +59,8 @@ public:
     std::function<bool(PublishTicket &)> linesHaveEnded;
     /// Takes the faults of the lines of a ticket, which have ended. With the mutex held.
     std::function<void(const PublishTicket &, std::vector<SlotFault> &)> takeFaults;
+    /// With which fault a resumable slot ends instead of running, if it may not run any more. With the mutex held.
+    std::function<SlotFault(const HostTask &)> refuse;
     /// Publishes what waits for nothing; none when there is no room at the moment. With the mutex held.
     std::function<std::optional<PublishTicket>(const HostTask &)> publish;
     /// The control word EPOCH; none when the device does not answer.
@@ -100,8 +104,10 @@ public:
   ResidentTelemetry::Resumables resumables();
   /// Serves nothing any more, the device being lost: what waits does not end.
   void stop();
-  /// Gives up resumable slots where they would run again: nobody asks for them any more.
+  /// Gives up resumable slots where they would run again: they end in FAULT.
   void abandonResumables();
+  /// Looks at EPOCH at once, which may have changed.
+  void lookAtEpoch();
 
 private:
   struct Resource {
@@ -112,8 +118,8 @@ private:
   using Waiting = std::map<uint64_t, HostTask>;
 
   void serveLines();
-  std::optional<uint32_t> readEpoch();
-  bool waitsForEpoch(const HostTask &task);
+  std::optional<uint32_t> currentEpoch();
+  bool tryToRun(HostTask &task, SlotFault &fault);
   SlotFault suspend(HostTask &task, uint32_t code, uint32_t data);
   void serveLoads();
   SlotFault load(const abi::Slot &slot);

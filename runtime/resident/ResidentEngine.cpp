@@ -64,7 +64,8 @@ public:
         buffers(*device, memory), control(*device, buffers, "ResidentOptions"), tenants(options.tenants),
         publisher(layout, tenants, options.findWindows), routes(code->isa(), layout, buffers, options),
         tasks({[this](PublishTicket &ticket) { return linesHaveEnded(ticket); },
-               [this](const PublishTicket &ticket, std::vector<SlotFault> &faults) { takeTaskFaults(ticket, faults); },
+               [this](const PublishTicket &ticket, std::vector<SlotFault> &faults) { takeLineFaults(ticket, faults); },
+               [this](const HostTask &task) { return refuseTask(task); },
                [this](const HostTask &task) { return publishTask(task); }, [this] { return readEpoch(); },
                [this](const abi::Slot &slot, std::span<const std::byte> bytes) { return store(slot, bytes); },
                [this](uint32_t tenant) { tenants.giveBack(tenant, 1); }},
@@ -78,10 +79,10 @@ public:
     managerWake.notify_all();
     if (manager.joinable())
       manager.join();
+    tasks.abandonResumables();
     for (Backoff backoff; waiters != 0;)
       backoff.pause();
     if (started) {
-      tasks.abandonResumables();
       (void)drain();
       leave();
       // However long it takes: what they use is destroyed next. They do come to an end, since loops have fuel.
@@ -216,7 +217,7 @@ private:
   bool linesHaveEnded(PublishTicket &ticket);
   bool hasEnded(PublishTicket &ticket);
   uint64_t takeLineFaults(const PublishTicket &ticket, std::vector<SlotFault> &faults);
-  void takeTaskFaults(const PublishTicket &ticket, std::vector<SlotFault> &faults);
+  SlotFault refuseTask(const HostTask &task) const;
   bool isTask(const abi::Slot &slot) const;
   Expected<HostTask> makeTask(const abi::Slot &slot, uint32_t index, uint32_t priority) const;
   std::optional<PublishTicket> publishTask(const HostTask &task);
@@ -250,9 +251,6 @@ private:
   };
   Workers workers[RingRoutes];
   bool started = false;
-
-  /// Lines that ended in what is no fault, though workers count it as one: slots that suspended themselves.
-  std::atomic<uint32_t> suspensions[RingRoutes] = {};
 
   /// Held during a swap.
   mutable std::mutex swapMutex;
@@ -527,8 +525,13 @@ Expected<HostTask> ResidentEngine::Impl::makeTask(const abi::Slot &slot, uint32_
   if (task.isFence() && dense == IsaLayout::NoOpcode)
     return refuse(ErrorCode::NotFound, "is BATCH_FENCE, a built-in opcode that the ISA does not have; link the "
                                        "prelude (OpenOptions::prelude)");
-  if (slot.order & ~uint32_t(abi::OrderPriorityMask))
+  if (slot.order >> 17)
+    return refuse(ErrorCode::InvalidArgument, "has reserved bits set in word 3, leave bits 17 to 31 at 0");
+  if ((slot.order & abi::OrderContinuation) || windowLength(slot) > 1)
     return refuse(ErrorCode::InvalidArgument, "is " + name + ", which cannot be in a window");
+  if (uint32_t level = slot.order & abi::OrderPriorityMask; level >= abi::PriorityLevels)
+    return refuse(ErrorCode::InvalidArgument, "has priority " + std::to_string(level) + ", but priorities are 0 to " +
+                                                  std::to_string(abi::PriorityLevels - 1));
   if (task.isFence() && slot.args[0] > index)
     return refuse(ErrorCode::FenceRange, "is a fence over the " + std::to_string(slot.args[0]) +
                                              " slots before it, but there are " + std::to_string(index));
@@ -592,10 +595,12 @@ Expected<PublishTicket> ResidentEngine::Impl::publish(std::span<const abi::Slot>
     indexes = restIndexes;
   }
 
-  if (hostTasks.size() > HostTasks::Capacity)
-    return makeError(ErrorCode::InvalidArgument, std::to_string(hostTasks.size()) +
-                                                     " fences, loads and resumable slots are more than the " +
-                                                     std::to_string(HostTasks::Capacity) +
+  size_t resumable =
+      std::count_if(hostTasks.begin(), hostTasks.end(), [](const HostTask &task) { return task.entries; });
+  if (size_t most = std::max(resumable, hostTasks.size() - resumable); most > HostTasks::Capacity)
+    return makeError(ErrorCode::InvalidArgument, std::to_string(most) +
+                                                     (most == resumable ? " resumable slots" : " fences and loads") +
+                                                     " are more than the " + std::to_string(HostTasks::Capacity) +
                                                      " that may be under way at once; publish them in several calls");
 
   Backoff backoff;
@@ -653,7 +658,7 @@ tl::unexpected<Error> ResidentEngine::Impl::refuse(Publisher::Outcome outcome, s
                                           " slots; publish later, or with PublishOptions::wait");
   if (outcome == Publisher::Outcome::NoTaskRoom)
     return makeError(ErrorCode::Busy, "of the " + std::to_string(HostTasks::Capacity) +
-                                          " fences, loads and resumable slots that may be under way at once there "
+                                          " fences and loads, or resumable slots, that may be under way at once there "
                                           "are too many already; publish later, or with PublishOptions::wait");
   tenants.countRefusal(
       tenant, std::count_if(slots.begin(), slots.end(), [&](const abi::Slot &slot) { return slot.tenant == tenant; }));
@@ -676,12 +681,13 @@ std::optional<PublishTicket> ResidentEngine::Impl::publishTask(const HostTask &t
   return ticket;
 }
 
-void ResidentEngine::Impl::takeTaskFaults(const PublishTicket &ticket, std::vector<SlotFault> &faults) {
-  takeLineFaults(ticket, faults);
-  for (size_t route = 0; route < RingRoutes; ++route)
-    if (ticket.lines[route].begin != ticket.lines[route].end)
-      suspensions[route] += uint32_t(std::count_if(
-          faults.begin(), faults.end(), [](const SlotFault &fault) { return fault.code >= abi::SuspensionBase; }));
+/// What becomes of a suspended slot whose tenant has lost the right to it.
+SlotFault ResidentEngine::Impl::refuseTask(const HostTask &task) const {
+  uint32_t rights = tenants.rights(task.slot.tenant);
+  uint32_t missing = (abi::RightExecute | abi::RightUserOpcodes) & ~rights;
+  if (!missing)
+    return {};
+  return {0, uint32_t(abi::FaultCode::TenantRight), uint32_t(std::countr_zero(missing))};
 }
 
 std::optional<uint32_t> ResidentEngine::Impl::readEpoch() {
@@ -880,7 +886,7 @@ void ResidentEngine::Impl::watch() {
     if (!state)
       return;
     seen.heartbeat += state->heartbeat;
-    seen.faultCount += state->faults - suspensions[route];
+    seen.faultCount += state->faults;
     claimed += state->claimed;
   }
   seen.doneCount = uint32_t(published - waiting);
@@ -1129,8 +1135,7 @@ Expected<ResidentTelemetry> ResidentEngine::Impl::telemetry() {
     Expected<abi::RingState> state = sets[route]->state();
     if (!state)
       return tl::unexpected(state.error());
-    result.workers[route] = {state->claimed, state->claims, state->aged, state->faults - suspensions[route],
-                             state->heartbeat};
+    result.workers[route] = {state->claimed, state->claims, state->aged, state->faults, state->heartbeat};
   }
   result.faultsForgotten += tasks.faultsForgotten();
   result.resumables = tasks.resumables();
@@ -1217,7 +1222,9 @@ Expected<std::vector<uint32_t>> ResidentEngine::readControl(uint32_t first, uint
   return impl->control.read(first, count);
 }
 Expected<void> ResidentEngine::writeControl(uint32_t first, std::span<const uint32_t> words) {
-  return impl->control.write(first, words);
+  Expected<void> written = impl->control.write(first, words);
+  impl->tasks.lookAtEpoch();
+  return written;
 }
 Expected<DebugLog> ResidentEngine::readDebugLog() { return impl->control.readDebugLog(); }
 Expected<void> ResidentEngine::setTenant(uint32_t tenant, const TenantOptions &options) {

@@ -35,7 +35,7 @@ void Ring::reclaim() {
       run = 0;
     }
     ++run;
-    if (statusOf(position) != abi::SlotStatus::Fault)
+    if (statusOf(position) == abi::SlotStatus::Done)
       continue;
     uint64_t word = memory.faults[position & mask];
     const RingFault fault{position, indexes[position & mask], uint32_t(word >> 32), uint32_t(word)};

@@ -20,7 +20,7 @@
 
 namespace mk {
 
-/// A slot that ended in FAULT and was taken from its ring before its publisher asked.
+/// A slot that ended in FAULT, or suspended itself, and was taken from its ring before somebody asked.
 struct RingFault {
   uint64_t position = 0;
   /// Index in what was published together.
@@ -168,7 +168,7 @@ template <typename Append> uint64_t Ring::takeFaults(uint64_t begin, uint64_t en
     own.pop_back();
   }
   for (uint64_t position = std::max(begin, reclaimed.load(std::memory_order_relaxed)); position < end; ++position)
-    if (statusOf(position) == abi::SlotStatus::Fault) {
+    if (statusOf(position) != abi::SlotStatus::Done) {
       uint64_t word = memory.faults[position & mask];
       append(RingFault{position, indexes[position & mask], uint32_t(word >> 32), uint32_t(word)});
       // Reclaiming must not report it again.

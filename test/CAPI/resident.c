@@ -232,7 +232,7 @@ static void resumables(mkResidentEngine *engine) {
   MUST(mkResidentEngineWrite(engine, words, 0, counts, sizeof counts));
   // It runs nine times, the other seven times, since it begins with two as done.
   mkSlot slots[2] = {slotOf(OpcodeSteps, 0, words, 1, 9), slotOf(OpcodeSteps, 0, words, 2, 9)};
-  slots[1].args[4] = 2;
+  slots[1].args[mkResumableData] = 2;
   CHECK(finish(engine, slots, 2) == 0);
   MUST(mkResidentEngineRead(engine, words, 0, counts, sizeof counts));
   CHECK(counts[0] == 0 && counts[1] == 9 && counts[2] == 7);
@@ -240,7 +240,7 @@ static void resumables(mkResidentEngine *engine) {
   MUST(mkResidentEngineGetTelemetry(engine, &telemetry, sizeof telemetry));
   CHECK(telemetry.yields == 14 && telemetry.requeues == 0 && telemetry.waits == 0);
   CHECK(telemetry.resumableLive == 0 && telemetry.resumablePaused == 0 && telemetry.resumableAged == 0);
-  slots[0].args[3] = 2;
+  slots[0].args[mkResumableEntry] = 2;
   mkPublishTicket ticket;
   SHOW(mkResidentEnginePublish(engine, slots, 1, NULL, &ticket));
   MUST(mkResidentEngineRelease(engine, words));

@@ -24,7 +24,6 @@ mk.opcode @last code(2147483647) scope(block) (%x: memref<?xi64>, %y: memref<?xf
 // CHECK: mk.suspend yield at %[[ENTRY:.*]] with %[[DATA:.*]]
 // CHECK: mk.suspend requeue(4) at %[[ENTRY]] with %[[DATA]]
 // CHECK: mk.suspend wait(65535) at %[[ENTRY]] with %[[DATA]]
-// CHECK: mk.fault user(1073741823)
 mk.opcode @resumable code(70) scope(block) entries(4095) (%x: !view, %entry: i32, %data: i32) {
   mk.suspend yield at %entry with %data
   mk.suspend requeue(4) at %entry with %data
@@ -35,12 +34,12 @@ mk.opcode @resumable code(70) scope(block) entries(4095) (%x: !view, %entry: i32
 
 // CHECK-LABEL: mk.opcode @faults code(65536) scope(lane)
 // CHECK: mk.fault user(7)
-// CHECK: mk.fault user(2147483647) detail %[[V:.*]]
+// CHECK: mk.fault user(1073741823) detail %[[V:.*]]
 // CHECK: mk.fault buffer_bounds detail %[[V]] issue(3)
 // CHECK: mk.fault fuel
 mk.opcode @faults code(65536) scope(lane) (%v: i32) {
   mk.fault user(7)
-  mk.fault user(2147483647) detail %v
+  mk.fault user(1073741823) detail %v
   mk.fault buffer_bounds detail %v issue(3)
   mk.fault fuel
   mk.return

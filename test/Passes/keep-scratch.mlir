@@ -202,6 +202,36 @@ mk.opcode @behind_a_write code(64) scope(block) (%table: !vi, %x: !vi) {
 
 !vi = memref<?xi32, strided<[1], offset: ?>>
 
+// A buffer that is read before may be the table: an item would find in it what came after what it finds in the memory.
+// CHECK-LABEL: gpu.func @mk_opcode_behind_a_read
+// CHECK-NOT: memref<i1>
+mk.opcode @behind_a_read code(64) scope(block) (%table: !vi, %x: !vi) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %size = arith.constant 256 : index
+  %mask = arith.constant 255 : i32
+  %local = memref.alloca() : memref<256xi32>
+  %first = memref.load %x[%c0] : !vi
+  scf.parallel (%k) = (%c0) to (%size) step (%c1) {
+    %v = memref.load %table[%k] : !vi
+    memref.store %v, %local[%k] : memref<256xi32>
+  }
+  %n = memref.dim %x, %c0 : !vi
+  scf.parallel (%k) = (%c0) to (%n) step (%c1) {
+    %w = memref.load %x[%k] : !vi
+    %v = arith.addi %w, %first : i32
+    %low = arith.andi %v, %mask : i32
+    %at = arith.index_castui %low : i32 to index
+    %u = memref.load %local[%at] : memref<256xi32>
+    memref.store %u, %x[%k] : !vi
+  }
+  mk.return
+}
+
+// -----
+
+!vi = memref<?xi32, strided<[1], offset: ?>>
+
 // Threads might load different values, and then disagree about the branch.
 // CHECK-LABEL: gpu.func @mk_opcode_uniform_load
 // CHECK-NOT: memref<i1>

@@ -68,6 +68,10 @@ private:
       std::optional<llvm::ArrayRef<ArgType>> args = argsOf(item, name);
       if (!args)
         return unknownName(item, name);
+      if (std::optional<uint32_t> index = isa.findOpcode(std::string_view(name));
+          item.kind != ItemSpec::Window && isa.opcodes[*index].entries)
+        return fail(ErrorCode::Unsupported, item.path + ".op",
+                    "opcode '" + name + "' is resumable; batches do not run such opcodes, only resident engines do");
       if (first && !sameTypes(*first, *args))
         return fail(ErrorCode::InvalidArgument, item.path + ".op",
                     "the arguments of '" + name + "' are " + describe(*args) + ", those of '" + item.names.front() +

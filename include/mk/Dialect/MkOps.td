@@ -83,8 +83,7 @@ def Mk_OpcodeOp : Mk_FunctionLikeOp<"opcode", [DeclareOpInterfaceMethods<SymbolU
     * (opcode_c6) the name consists of letters, digits, `_`, `$` and `.`, as those of PTX do, and does not begin with
       `mk_`, as those of kernels do; it begins with `mk.` exactly if the opcode is `builtin`;
     * (opcode_c7) there are 1 to 4095 entries; with `entries` the arguments take five words, of which the last two are
-      arguments of type i32, and none is optional;
-    * (opcode_c8) with `entries` no `mk.fault user` has a code above 0x3FFFFFFF.
+      arguments of type i32, and none is optional.
 
     Example:
 
@@ -194,7 +193,7 @@ def Mk_FaultOp : Mk_Op<"fault", [MemoryEffects<[MemWrite<Mk_FaultResource>]>]> {
     the window the fault belongs.
 
     Constraints:
-    * (fault_c1) kind `user` has a code from 0 to 0x7FFFFFFF, the other kinds have none.
+    * (fault_c1) kind `user` has a code from 0 to 0x3FFFFFFF, the other kinds have none.
 
     Example:
 
@@ -219,7 +218,8 @@ def Mk_SuspendOp : Mk_Op<"suspend", [MemoryEffects<[MemWrite<Mk_FaultResource>]>
     The slot does not end when its body does, but runs again, from entry `at` on and with the given data:
     * `yield`: when it is its turn again, behind what waits already;
     * `requeue(p)`: likewise, with priority p from now on;
-    * `wait(n)`: when the word EPOCH has grown by n.
+    * `wait(n)`: when the word EPOCH has grown by n since this run was published, or a moment before: a change that comes
+      while the slot runs is not missed, so a body that waits for something else looks for it first, waits, and looks again.
 
     It does not jump: what follows still runs. A fault of the same run wins, and ends the slot. Of several suspensions
     one wins: a wait before a yield before a requeue; then the smallest value, the smallest entry, the smallest data.

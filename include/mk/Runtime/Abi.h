@@ -33,7 +33,16 @@ inline constexpr uint32_t SlotArgWords = 12;
 inline constexpr uint32_t SlotWords = 16;
 
 /// The state of a slot, word 0.
-enum class SlotStatus : uint32_t { Empty = 0, Published = 1, Claimed = 2, Done = 3, Fault = 7 };
+enum class SlotStatus : uint32_t {
+  Empty = 0,
+  Published = 1,
+  Claimed = 2,
+  Done = 3,
+  Wait = 4,
+  Yield = 5,
+  Requeue = 6,
+  Fault = 7
+};
 
 /// One task on the wire: 64 bytes.
 struct Slot {
@@ -326,7 +335,8 @@ inline constexpr uint32_t RingTile = 256;
 inline constexpr uint32_t RingUnit = 32;
 
 /// What becomes of a line, in an array beside the ring: its tag in the low half, a SlotStatus in the high half. The
-/// code and detail of a fault stand in a second array, as code << 32 | detail, before the status says so.
+/// code and detail of a fault or a suspension stand in a second array, as code << 32 | detail, before the status says
+/// so.
 inline constexpr uint32_t RingStatusShift = 16;
 
 /// What the host tells the kernels of one scope: 64 bytes in memory that both share.
@@ -448,9 +458,11 @@ enum class FaultCode : uint32_t {
   IoHandle = 0x53,
   /// A fence over more slots than stand before it. Detail: the number of slots.
   FenceRange = 0x60,
+  /// A resumable slot that was given up, since its engine was closed. Detail: its flags.
+  TaskState = 0x70,
   /// A suspension at an entry that the opcode does not have. Detail: the entry, at most 4095.
   ContinuationPc = 0x71,
-  /// A counter of a resumable slot is full. Detail: the counter.
+  /// The requeues, the yields or the age of a resumable slot are more than a word holds. Detail: 2^32 - 1.
   CounterOverflow = 0x72,
   /// No such buffer. Detail: the handle.
   BufferHandle = 0x90,
@@ -469,9 +481,10 @@ enum class FaultCode : uint32_t {
   LoopStep = 0xB2,
   /// A float that the integer type cannot hold, or no number. Detail: 0.
   Conversion = 0xB3,
-  /// mk.fault user(code): 0x80000000 + code.
+  /// mk.fault user(code): 0x80000000 + code, which is at most MaxUserFault.
   User = 0x80000000u,
 };
+inline constexpr uint32_t MaxUserFault = 0x3FFFFFFF;
 
 /// The fault word of a running task: code in the high half, detail in the low half; NoFault while there is none. When a
 /// task meets several faults the smallest word wins, so that the outcome does not depend on the order of threads.
@@ -505,9 +518,9 @@ enum ResumableFlag : uint32_t { FlagPaused = 1, FlagYielded = 2, FlagRequeued = 
 enum class Suspension : uint32_t { Wait = 0, Yield = 1, Requeue = 2 };
 
 /// A suspension is told as a fault word is. Its code has the two highest bits set, the kind, a value (epochs to wait
-/// for, or a priority) and the entry; its detail is the data. Codes of faults that a resumable opcode raises itself lie
-/// below, so that a fault wins.
+/// for, or a priority) and the entry; its detail is the data. Codes of faults lie below, so that a fault wins.
 inline constexpr uint32_t SuspensionBase = 0xC0000000u;
+static_assert(uint32_t(FaultCode::User) + MaxUserFault < SuspensionBase);
 inline constexpr uint32_t SuspensionKindShift = 28, SuspensionValueShift = 12;
 inline constexpr uint32_t MaxSuspensionValue = 0xFFFF;
 /// Entries of an opcode, at most.
@@ -515,6 +528,12 @@ inline constexpr uint32_t MaxEntries = 0xFFF;
 inline constexpr uint32_t suspensionCode(Suspension kind, uint32_t value) {
   return SuspensionBase | uint32_t(kind) << SuspensionKindShift | value << SuspensionValueShift;
 }
+/// How a run ended that has a fault word with this code.
+inline constexpr SlotStatus statusOfCode(uint32_t code) {
+  return code < SuspensionBase ? SlotStatus::Fault
+                               : SlotStatus(uint32_t(SlotStatus::Wait) + (code >> SuspensionKindShift & 3));
+}
+static_assert(statusOfCode(suspensionCode(Suspension::Requeue, 4)) == SlotStatus::Requeue);
 
 } // namespace mk::abi
 

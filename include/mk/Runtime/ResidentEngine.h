@@ -167,8 +167,8 @@ public:
   /// without resident mode; the errors of the provider and of the device.
   static Expected<std::unique_ptr<ResidentEngine>>
   create(std::unique_ptr<Device> device, std::unique_ptr<CodeProvider> code, const ResidentOptions &options = {});
-  /// Waits for everything that was published, then lets the workers leave. Resumable slots are given up when they would
-  /// run again. Calls that wait have returned by then: those
+  /// Waits for everything that was published, then lets the workers leave. Resumable slots that would run again end in
+  /// FAULT instead (abi::FaultCode::TaskState). Other threads may be in calls that wait, which return before: those
   /// that wait for room with Closed, the others with what they waited for. No other call may be under way.
   ~ResidentEngine();
   ResidentEngine(const ResidentEngine &) = delete;
@@ -191,7 +191,8 @@ public:
   Expected<std::vector<uint32_t>> readControl(uint32_t first, uint32_t count);
   Expected<void> writeControl(uint32_t first, std::span<const uint32_t> words);
   Expected<DebugLog> readDebugLog();
-  /// Changes the rights of a tenant, for what is published from now on; device-side checks of built-in opcodes follow.
+  /// Changes the rights of a tenant, for what is published, or resumed, from now on; device-side checks of built-in
+  /// opcodes follow.
   Expected<void> setTenant(uint32_t tenant, const TenantOptions &options);
 
   /// Makes a resource known to LOAD_MISS. 'bytes' is its size. InvalidArgument without a reader. A reader must not wait
@@ -202,10 +203,10 @@ public:
   /// do not let a tenant publish, TenantOpcodeWindow for an opcode in the range of another tenant, Unsupported for
   /// opcodes that emit hits and windows of more than abi::RingUnit slots, Busy without room (or beyond a tenant's
   /// quota) when the call must not wait, Closed when the engine is destroyed while it waits. InvalidArgument for what
-  /// would never find room: more slots than a ring has lines, or than the quota of their tenant, or more fences, loads
-  /// and resumable slots than may be under way at once (1024). A resumable slot begins at an entry that its opcode has;
-  /// what words 9 and 12 to 15 of it hold is the engine's business. Before a window there may be lines that stay
-  /// unused, as many as the worst place in the ring needs.
+  /// would never find room: more slots than a ring has lines, or than the quota of their tenant, or more fences and
+  /// loads, or resumable slots, than may be under way at once (1024 of each). A resumable slot begins at an entry that
+  /// its opcode has; of its words in abi::ResumableWord those that the engine writes need not be given. Before a window
+  /// there may be lines that stay unused, as many as the worst place in the ring needs.
   Expected<PublishTicket> publish(std::span<const abi::Slot> slots, const PublishOptions &options = {});
   /// True when all slots have ended.
   Expected<bool> poll(const PublishTicket &ticket);

@@ -568,10 +568,44 @@ TEST_P(ResidentTest, ResumableSlotsAreGivenUpAtTheEnd) {
   MK_OPEN();
   BufferHandle out = buffer(4);
   // One waits for what does not come, one runs for ever.
-  ASSERT_TRUE(engine->publish(std::vector{slot(74, {out, 1, 41}), slot(75, {0, 0, 0})}));
+  auto ticket = engine->publish(std::vector{slot(74, {out, 1, 41}), slot(75, {0, 0, 0})});
+  ASSERT_TRUE(ticket) << ticket.error().message;
   while (engine->telemetry()->resumables.paused != 1)
     std::this_thread::yield();
+  ResidentEngine *waited = engine.get();
+  std::vector<SlotFault> faults;
+  std::atomic<int> waiting = 0;
+  std::thread waits([&] {
+    ++waiting;
+    faults = *waited->wait(*ticket);
+  });
+  std::thread releases([&] {
+    ++waiting;
+    EXPECT_TRUE(waited->release(out));
+  });
+  while (waiting != 2)
+    std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
   engine.reset();
+  waits.join();
+  releases.join();
+  ASSERT_EQ(faults.size(), 2u);
+  EXPECT_EQ(describeFault(faults[0]), "task_state (0x70) with flags 1");
+  EXPECT_EQ(describeFault(faults[1]), "task_state (0x70) with flags 2");
+}
+
+TEST_P(ResidentTest, ASlotThatRunsForEverEndsWithTheRightOfItsTenant) {
+  MK_OPEN();
+  auto ticket = engine->publish(std::vector{slot(75, {0, 0, 0}, 7)});
+  ASSERT_TRUE(ticket) << ticket.error().message;
+  while (engine->telemetry()->resumables.yields < 10)
+    EXPECT_FALSE(engine->telemetry()->verdict.faulted);
+  EXPECT_EQ(engine->telemetry()->workers[0].faults, 0u);
+  EXPECT_TRUE(engine->setTenant(7, {abi::RightExecute}));
+  auto faults = engine->wait(*ticket);
+  ASSERT_EQ(faults->size(), 1u);
+  EXPECT_EQ(describeFault((*faults)[0]), "tenant_right (0x41) on buffer or right 5");
+  EXPECT_TRUE(engine->drain());
 }
 
 TEST_P(ResidentTest, WhatIsWrongWithAResumableSlotIsSaidAtOnce) {
@@ -585,6 +619,13 @@ TEST_P(ResidentTest, WhatIsWrongWithAResumableSlotIsSaidAtOnce) {
             "slot 1 begins at entry 2 (word 7), but 'steps' has 2");
   EXPECT_EQ(refusal(window({slot(64, {out, 0, 1, 1}), slot(72, {out, 0, 1})})),
             "slot 1 is 'steps', which cannot be in a window");
+  abi::Slot odd = slot(72, {out, 0, 1});
+  odd.order = 7;
+  EXPECT_EQ(refusal({odd}), "slot 0 has priority 7, but priorities are 0 to 4");
+  odd.order = 1u << 17;
+  EXPECT_EQ(refusal({odd}), "slot 0 has reserved bits set in word 3, leave bits 17 to 31 at 0");
+  EXPECT_EQ(refusal(std::vector<abi::Slot>(1025, slot(72, {out, 0, 1}))),
+            "1025 resumable slots are more than the 1024 that may be under way at once; publish them in several calls");
   Batch batch(engine->isa());
   auto packed = batch.pack(std::vector<PackedOp>{{72, {out, 0, 1, 0, 0}}});
   ASSERT_FALSE(packed);

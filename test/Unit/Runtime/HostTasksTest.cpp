@@ -17,7 +17,10 @@ class HostTasksTest : public testing::Test {
 protected:
   void SetUp() override {
     HostTasks::Engine engine;
-    engine.linesHaveEnded = [](PublishTicket &) { return true; };
+    engine.linesHaveEnded = [this](PublishTicket &) {
+      epoch += epochsWhileItRuns;
+      return true;
+    };
     engine.takeFaults = [this](const PublishTicket &, std::vector<SlotFault> &faults) {
       if (!answers.empty()) {
         if (answers.front().code)
@@ -25,6 +28,7 @@ protected:
         answers.erase(answers.begin());
       }
     };
+    engine.refuse = [this](const HostTask &) { return refusal; };
     engine.publish = [this](const HostTask &task) {
       runs.push_back(task);
       return std::optional(PublishTicket{});
@@ -65,6 +69,8 @@ protected:
   // Guarded by the mutex of the tasks while one runs.
   std::vector<SlotFault> answers;
   std::vector<HostTask> runs;
+  uint32_t epochsWhileItRuns = 0;
+  SlotFault refusal{};
   std::atomic<uint32_t> epoch = 0;
   std::atomic<uint32_t> credits = 0;
   std::optional<HostTasks> tasks;
@@ -111,6 +117,12 @@ TEST_F(HostTasksTest, EpochsWrapAround) {
   EXPECT_EQ(wordsOf(1)[2], 1u);
 }
 
+TEST_F(HostTasksTest, AnEpochThatEndsWhileTheSlotRunsIsNotMissed) {
+  epochsWhileItRuns = 1;
+  EXPECT_EQ(run({}, {suspension(abi::Suspension::Wait, 1, 1, 0), {}}), "none");
+  EXPECT_EQ(runs.size(), 2u);
+}
+
 TEST_F(HostTasksTest, AgeRaisesThePriority) {
   std::vector<SlotFault> requeues(5, suspension(abi::Suspension::Requeue, 3, 0, 0));
   requeues.push_back(suspension(abi::Suspension::Requeue, 0, 0, 0));
@@ -136,6 +148,19 @@ TEST_F(HostTasksTest, WhatCannotGoOnEndsInFault) {
   EXPECT_EQ(runs.size(), 1u);
   EXPECT_EQ(run({}, {{0, uint32_t(abi::FaultCode::Fuel), 4}}), "fuel (0xa0) after iteration 4");
   EXPECT_EQ(credits, 4u);
+  refusal = {0, uint32_t(abi::FaultCode::TenantRight), 0};
+  EXPECT_EQ(run({}, {}), "tenant_right (0x41) on buffer or right 0");
+  EXPECT_TRUE(runs.empty());
+}
+
+TEST_F(HostTasksTest, WhatIsGivenUpEndsInFault) {
+  std::thread later([this] {
+    while (tasks->resumables().paused == 0)
+      std::this_thread::yield();
+    tasks->abandonResumables();
+  });
+  EXPECT_EQ(run({}, {suspension(abi::Suspension::Wait, 1, 1, 0)}), "task_state (0x70) with flags 1");
+  later.join();
 }
 
 } // namespace mk

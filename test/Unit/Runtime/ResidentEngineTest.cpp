@@ -466,9 +466,9 @@ TEST_F(Resident, LoadsWaitUpToACapacity) {
   // What never has room is refused, whatever the options say.
   Error never = refusal(std::vector<abi::Slot>(1025, load));
   EXPECT_EQ(never.code, ErrorCode::InvalidArgument);
-  EXPECT_EQ(never.message,
-            "1025 fences, loads and resumable slots are more than the 1024 that may be under way at once; publish them "
-            "in several calls");
+  EXPECT_EQ(
+      never.message,
+      "1025 fences and loads are more than the 1024 that may be under way at once; publish them in several calls");
   auto all = engine->publish(std::vector<abi::Slot>(1024, load));
   ASSERT_TRUE(all);
   // Nothing of a call is published that finds no room.
@@ -476,8 +476,8 @@ TEST_F(Resident, LoadsWaitUpToACapacity) {
   load.args[abi::LoadBuffer] = buffer({0});
   Error later = refusal({makeSlot(Fill, {x, 0, 1, 7}), load}, {.wait = false});
   EXPECT_EQ(later.code, ErrorCode::Busy);
-  EXPECT_EQ(later.message, "of the 1024 fences, loads and resumable slots that may be under way at once there are too "
-                           "many already; publish later, or with PublishOptions::wait");
+  EXPECT_EQ(later.message, "of the 1024 fences and loads, or resumable slots, that may be under way at once there are "
+                           "too many already; publish later, or with PublishOptions::wait");
   EXPECT_EQ(engine->telemetry()->levels[0][2].published, 0u);
   gate.open();
   EXPECT_TRUE(engine->wait(*all)->empty());
