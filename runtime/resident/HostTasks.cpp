@@ -216,13 +216,14 @@ void HostTasks::serveLines() {
   std::unique_lock lock(mutex);
   uint32_t vain = 0;
   while (!closing) {
-    bool looks = false, moves = false;
+    bool looks = false, moves = false, areAllPaused = true;
     for (auto following = lines.begin(); following != lines.end();) {
       auto at = following++;
       HostTask &task = at->second;
       if (task.isFence() && anyWaits(task.before.tasks))
         continue;
       looks = true;
+      areAllPaused &= task.isPaused() && !task.published;
       bool ended = false;
       SlotFault fault{};
       if (!task.published) {
@@ -257,7 +258,7 @@ void HostTasks::serveLines() {
     }
     // Slots end without a sound, usually soon.
     if (vain >= 2000) {
-      wake.wait_for(lock, std::chrono::microseconds(vain < 4000 ? 50 : 500));
+      wake.wait_for(lock, std::chrono::microseconds(areAllPaused ? 500 : 50));
       continue;
     }
     lock.unlock();
