@@ -275,7 +275,8 @@ LogicalResult OpcodeOp::verify() {
   if (words != abi::ContinuationData + 1 || types.size() < 2 ||
       !llvm::all_of(types.take_back(2), [](Type type) { return type.isInteger(32); }))
     return emitOpError() << "has entries, so its arguments take three words, and two more of type i32 follow: where it "
-                            "begins, and data";
+                            "begins, and data; but they are of types ("
+                         << types << ')';
   if (optionalArguments(*this))
     return emitOpError("has entries, so its arguments cannot be optional");
   return success();
@@ -480,15 +481,18 @@ LogicalResult SuspendOp::verify() {
     return emitOpError("is not in an mk.opcode with entries(n)");
   // (suspend_c2)
   if (getKind() == SuspensionKind::Yield)
-    return getValue() ? emitOpError("yield takes no value") : success();
+    return getValue() ? emitOpError() << "yield takes no value, but has " << *getValue() : success();
   StringRef kind = stringifySuspensionKind(getKind()), what = "epochs";
   uint32_t most = abi::MaxSuspensionValue;
   if (getKind() == SuspensionKind::Requeue) {
     what = "priority";
     most = abi::PriorityLevels - 1;
   }
-  if (!getValue() || static_cast<uint32_t>(*getValue()) > most)
-    return emitOpError() << kind << " needs " << what << ", " << kind << "(n) with n from 0 to " << most;
+  if (!getValue())
+    return emitOpError() << kind << " needs " << what << ": " << kind << "(n) with n from 0 to " << most;
+  if (static_cast<uint32_t>(*getValue()) > most)
+    return emitOpError() << kind << " has " << what << ' ' << static_cast<uint32_t>(*getValue()) << ", give 0 to "
+                         << most;
   return success();
 }
 

@@ -44,6 +44,21 @@ static Expected<void> admitSpecial(const IsaLayout &layout, const abi::Slot &slo
   return {};
 }
 
+Expected<void> admitHeader(const abi::Slot &slot, size_t i) {
+  if (slot.tenant >= abi::MaxTenants)
+    return refuse(ErrorCode::InvalidArgument, i,
+                  "has tenant " + std::to_string(slot.tenant) + ", but tenants are 0 to " +
+                      std::to_string(abi::MaxTenants - 1));
+  uint32_t priority = slot.order & abi::OrderPriorityMask;
+  if (priority >= abi::PriorityLevels)
+    return refuse(ErrorCode::InvalidArgument, i,
+                  "has priority " + std::to_string(priority) + ", but priorities are 0 to " +
+                      std::to_string(abi::PriorityLevels - 1));
+  if (slot.order >> 17)
+    return refuse(ErrorCode::InvalidArgument, i, "has reserved bits set in word 3, leave bits 17 to 31 at 0");
+  return {};
+}
+
 Expected<void> admit(const IsaLayout &layout, std::span<const abi::Slot> slots, std::vector<uint16_t> &opcodes) {
   if (slots.size() > abi::MaxSlots)
     return makeError(ErrorCode::InvalidArgument, "a batch of " + std::to_string(slots.size()) + " slots: it may have " +
@@ -57,17 +72,8 @@ Expected<void> admit(const IsaLayout &layout, std::span<const abi::Slot> slots, 
     if (dense == IsaLayout::NoOpcode)
       return refuseOpcode(i, slot.opcode);
     opcodes[i] = uint16_t(dense);
-    if (slot.tenant >= abi::MaxTenants)
-      return refuse(ErrorCode::InvalidArgument, i,
-                    "has tenant " + std::to_string(slot.tenant) + ", but tenants are 0 to " +
-                        std::to_string(abi::MaxTenants - 1));
-    uint32_t priority = slot.order & abi::OrderPriorityMask;
-    if (priority >= abi::PriorityLevels)
-      return refuse(ErrorCode::InvalidArgument, i,
-                    "has priority " + std::to_string(priority) + ", but priorities are 0 to " +
-                        std::to_string(abi::PriorityLevels - 1));
-    if (slot.order >> 17)
-      return refuse(ErrorCode::InvalidArgument, i, "has reserved bits set in word 3, leave bits 17 to 31 at 0");
+    if (Expected<void> admitted = admitHeader(slot, i); !admitted)
+      return tl::unexpected(admitted.error());
     if (layout[dense].entries)
       return refuse(ErrorCode::Unsupported, i,
                     "has opcode " + std::to_string(slot.opcode) +

@@ -18,6 +18,9 @@ namespace mk {
 Expected<void> admit(const IsaLayout &layout, std::span<const abi::Slot> slots, std::vector<uint16_t> &opcodes);
 Expected<std::vector<uint16_t>> admit(const IsaLayout &layout, std::span<const abi::Slot> slots);
 
+/// Checks what every slot has: tenant, priority, reserved bits. 'index' names it in errors.
+Expected<void> admitHeader(const abi::Slot &slot, size_t index);
+
 } // namespace mk
 
 #endif // MK_RUNTIME_ADMISSION_H

@@ -184,32 +184,31 @@ SlotFault HostTasks::suspend(HostTask &task, uint32_t code, uint32_t data) {
   const SlotFault full{0, uint32_t(abi::FaultCode::CounterOverflow), UINT32_MAX};
   words[abi::ContinuationPc] = entry;
   words[abi::ContinuationData] = data;
-  switch (abi::Suspension(code >> abi::SuspensionKindShift & 3)) {
-  case abi::Suspension::Wait:
+  switch (abi::statusOfCode(code)) {
+  case abi::SlotStatus::Wait:
     words[abi::ResumeEpoch] = task.epoch + value;
     words[abi::ResumableFlags] = abi::FlagPaused;
     ++counts.waits;
-    return {};
-  case abi::Suspension::Yield:
+    break;
+  case abi::SlotStatus::Yield:
     if (!count(abi::YieldCount))
       return full;
     words[abi::ResumableFlags] = abi::FlagYielded;
     ++counts.yields;
-    return {};
-  case abi::Suspension::Requeue:
+    break;
+  default:
     if (!count(abi::RequeueCount) || !count(abi::AgeTicks))
       return full;
     words[abi::ResumableFlags] = abi::FlagRequeued;
     ++counts.requeues;
-    task.priority = uint8_t(value);
+    task.priority = uint8_t(std::min(value, abi::PriorityLevels - 1));
     if (words[abi::AgeTicks] >= ageThreshold && task.priority > 0) {
       --task.priority;
       words[abi::AgeTicks] = 0;
       ++counts.aged;
     }
-    return {};
   }
-  return {0, uint32_t(abi::FaultCode::ContinuationPc), entry};
+  return {};
 }
 
 void HostTasks::serveLines() {

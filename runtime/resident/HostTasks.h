@@ -73,7 +73,7 @@ public:
 
   /// Numbers of tasks begin at 'first'. A slot that was requeued 'ageThreshold' times rises to a higher priority.
   HostTasks(Engine engine, uint32_t keptFaults, uint32_t ageThreshold, uint64_t first)
-      : engine(std::move(engine)), keptFaults(std::max<size_t>(keptFaults, Capacity)), ageThreshold(ageThreshold),
+      : engine(std::move(engine)), keptFaults(std::max<size_t>(keptFaults, 2 * Capacity)), ageThreshold(ageThreshold),
         first(first), next(first) {}
   ~HostTasks();
 

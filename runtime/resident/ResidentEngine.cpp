@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mk/Runtime/ResidentEngine.h"
+#include "../Admission.h"
 #include "../Control.h"
 #include "RouteCheck.h"
 #include "Routes.h"
@@ -525,19 +526,13 @@ Expected<HostTask> ResidentEngine::Impl::makeTask(const abi::Slot &slot, uint32_
   if (task.isFence() && dense == IsaLayout::NoOpcode)
     return refuse(ErrorCode::NotFound, "is BATCH_FENCE, a built-in opcode that the ISA does not have; link the "
                                        "prelude (OpenOptions::prelude)");
-  if (slot.order >> 17)
-    return refuse(ErrorCode::InvalidArgument, "has reserved bits set in word 3, leave bits 17 to 31 at 0");
+  if (Expected<void> admitted = admitHeader(slot, index); !admitted)
+    return tl::unexpected(admitted.error());
   if ((slot.order & abi::OrderContinuation) || windowLength(slot) > 1)
     return refuse(ErrorCode::InvalidArgument, "is " + name + ", which cannot be in a window");
-  if (uint32_t level = slot.order & abi::OrderPriorityMask; level >= abi::PriorityLevels)
-    return refuse(ErrorCode::InvalidArgument, "has priority " + std::to_string(level) + ", but priorities are 0 to " +
-                                                  std::to_string(abi::PriorityLevels - 1));
   if (task.isFence() && slot.args[0] > index)
     return refuse(ErrorCode::FenceRange, "is a fence over the " + std::to_string(slot.args[0]) +
                                              " slots before it, but there are " + std::to_string(index));
-  if (slot.tenant >= abi::MaxTenants)
-    return refuse(ErrorCode::InvalidArgument, "has tenant " + std::to_string(slot.tenant) + ", but tenants are 0 to " +
-                                                  std::to_string(abi::MaxTenants - 1));
   if (isBuiltin) {
     uint32_t need = task.isFence() ? abi::RightExecute : abi::RightExecute | abi::RightIo;
     if ((tenants.rights(slot.tenant) & need) != need)
@@ -553,7 +548,7 @@ Expected<HostTask> ResidentEngine::Impl::makeTask(const abi::Slot &slot, uint32_
   task.priority = uint8_t(priority);
   if (uint32_t entry = slot.args[abi::ContinuationPc]; entry >= task.entries)
     return refuse(ErrorCode::InvalidArgument, "begins at entry " + std::to_string(entry) + " (word 7), but " + name +
-                                                  " has " + std::to_string(task.entries));
+                                                  " has entries 0 to " + std::to_string(task.entries - 1));
   for (abi::ResumableWord word :
        {abi::ResumeEpoch, abi::AgeTicks, abi::RequeueCount, abi::YieldCount, abi::ResumableFlags})
     task.slot.args[word] = 0;

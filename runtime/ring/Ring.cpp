@@ -19,7 +19,8 @@ Ring::Ring(const Memory &memory, uint32_t linesLog2, uint32_t keptFaults, Tenant
     : memory(memory), linesLog2(linesLog2), mask((1u << linesLog2) - 1), counters(counters),
       indexes(size_t(1) << linesLog2), tenants(size_t(1) << linesLog2), first(first), written(first), reclaimed(first),
       shown(first), kept(std::max(keptFaults, 1u << linesLog2)) {
-  own.reserve(1024);
+  // More than the tasks of an engine and a window that is checked can leave here.
+  own.reserve(4096);
 }
 
 void Ring::reclaim() {

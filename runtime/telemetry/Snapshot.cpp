@@ -33,7 +33,7 @@ enum : uint32_t {
 static constexpr uint32_t MetricCount = 32;
 
 /// Statuses that abi::SlotStatus does not name, since no generated code knows them.
-enum : uint32_t { WaitIo = 4, Yield = 5, Requeue = 6, Staging = 8 };
+constexpr uint32_t Staging = 8;
 
 static uint32_t wordAt(std::span<const std::byte> bytes, uint64_t index) {
   uint32_t word;
@@ -111,11 +111,11 @@ static uint32_t &countOf(Occupancy &occupancy, uint32_t status) {
     return occupancy.claimed;
   case uint32_t(abi::SlotStatus::Done):
     return occupancy.done;
-  case WaitIo:
+  case uint32_t(abi::SlotStatus::Wait):
     return occupancy.waitIo;
-  case Yield:
+  case uint32_t(abi::SlotStatus::Yield):
     return occupancy.yield;
-  case Requeue:
+  case uint32_t(abi::SlotStatus::Requeue):
     return occupancy.requeue;
   case uint32_t(abi::SlotStatus::Fault):
     return occupancy.fault;

@@ -479,7 +479,7 @@ mk.opcode @many code(64) scope(lane) entries(4096) (%x: i32, %y: i32, %z: i32, %
 // -----
 
 // opcode_c7
-// expected-error @below {{'mk.opcode' op has entries, so its arguments take three words, and two more of type i32 follow: where it begins, and data}}
+// expected-error @below {{'mk.opcode' op has entries, so its arguments take three words, and two more of type i32 follow: where it begins, and data; but they are of types ('i32', 'i32', 'i32')}}
 mk.opcode @words code(64) scope(lane) entries(2) (%x: i32, %entry: i32, %data: i32) {
   mk.return
 }
@@ -487,7 +487,7 @@ mk.opcode @words code(64) scope(lane) entries(2) (%x: i32, %entry: i32, %data: i
 // -----
 
 // opcode_c7
-// expected-error @below {{'mk.opcode' op has entries, so its arguments take three words, and two more of type i32 follow: where it begins, and data}}
+// expected-error @below {{'mk.opcode' op has entries, so its arguments take three words, and two more of type i32 follow: where it begins, and data; but they are of types ('i64', 'i32', 'i32', 'f32')}}
 mk.opcode @types code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32, %data: f32) {
   mk.return
 }
@@ -524,7 +524,7 @@ mk.opcode @plain code(64) scope(lane) (%x: i32) {
 
 // suspend_c2
 mk.opcode @yields code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32, %data: i32) {
-  // expected-error @below {{'mk.suspend' op yield takes no value}}
+  // expected-error @below {{'mk.suspend' op yield takes no value, but has 1}}
   mk.suspend yield(1) at %entry with %data
   mk.return
 }
@@ -533,7 +533,7 @@ mk.opcode @yields code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32
 
 // suspend_c2
 mk.opcode @requeues code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32, %data: i32) {
-  // expected-error @below {{'mk.suspend' op requeue needs priority, requeue(n) with n from 0 to 4}}
+  // expected-error @below {{'mk.suspend' op requeue has priority 5, give 0 to 4}}
   mk.suspend requeue(5) at %entry with %data
   mk.return
 }
@@ -542,7 +542,7 @@ mk.opcode @requeues code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i
 
 // suspend_c2
 mk.opcode @waits code(64) scope(lane) entries(2) (%x: i64, %y: i32, %entry: i32, %data: i32) {
-  // expected-error @below {{'mk.suspend' op wait needs epochs, wait(n) with n from 0 to 65535}}
+  // expected-error @below {{'mk.suspend' op wait needs epochs: wait(n) with n from 0 to 65535}}
   mk.suspend wait at %entry with %data
   mk.return
 }

@@ -33,7 +33,7 @@ namespace mk {
 void registerLLVMTranslations(mlir::DialectRegistry &registry);
 
 /// Lets this process keep memory that it frees, for a process that compiles and does little else: the assembler takes
-/// and frees tens of MiB for each kernel, and the way to the kernel's pages and back is a tenth of its time. Only
+/// and frees tens of MiB for each kernel, and the way to the kernel's pages and back is a seventh of its time. Only
 /// glibc's allocator is known to it; with another one nothing happens.
 void keepFreedMemory();
 

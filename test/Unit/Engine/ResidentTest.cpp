@@ -625,7 +625,7 @@ TEST_P(ResidentTest, WhatIsWrongWithAResumableSlotIsSaidAtOnce) {
     return ticket ? "none" : ticket.error().message;
   };
   EXPECT_EQ(refusal({slot(64, {out, 0, 1, 1}), slot(72, {out, 0, 1, 2})}),
-            "slot 1 begins at entry 2 (word 7), but 'steps' has 2");
+            "slot 1 begins at entry 2 (word 7), but 'steps' has entries 0 to 1");
   EXPECT_EQ(refusal(window({slot(64, {out, 0, 1, 1}), slot(72, {out, 0, 1})})),
             "slot 1 is 'steps', which cannot be in a window");
   abi::Slot odd = slot(72, {out, 0, 1});

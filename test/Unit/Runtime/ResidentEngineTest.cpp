@@ -592,12 +592,15 @@ TEST_F(Resident, FaultsOfLoadsAreKept) {
   uint64_t forgotten = 7;
   EXPECT_EQ(engine->wait(*first, &forgotten)->size(), 800u);
   EXPECT_EQ(forgotten, 0u);
-  // 1024 are.
-  first = engine->publish(std::vector<abi::Slot>(1000, bad));
-  second = engine->publish(std::vector<abi::Slot>(30, bad));
-  EXPECT_EQ(engine->wait(*second, &forgotten)->size(), 30u);
+  // 2048 are.
+  first = engine->publish(std::vector<abi::Slot>(1024, bad));
+  second = engine->publish(std::vector<abi::Slot>(1024, bad));
+  auto third = engine->publish(std::vector<abi::Slot>(6, bad));
+  EXPECT_EQ(engine->wait(*third, &forgotten)->size(), 6u);
   EXPECT_EQ(forgotten, 0u);
-  EXPECT_EQ(engine->wait(*first, &forgotten)->size(), 994u);
+  EXPECT_EQ(engine->wait(*second, &forgotten)->size(), 1024u);
+  EXPECT_EQ(forgotten, 0u);
+  EXPECT_EQ(engine->wait(*first, &forgotten)->size(), 1018u);
   EXPECT_EQ(forgotten, 6u);
   EXPECT_EQ(engine->telemetry()->faultsForgotten, 6u);
 }
